@@ -1,0 +1,1 @@
+"""What every Skillbox service shares: configuration, server bootstrap, errors, storage."""

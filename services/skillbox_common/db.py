@@ -1,0 +1,54 @@
+"""Postgres: one pool per service, one schema per service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from skillbox_common.config import ServiceSettings
+from skillbox_common.errors import DependencyUnavailable
+
+Pool = asyncpg.Pool
+Connection = asyncpg.Connection
+
+
+@asynccontextmanager
+async def connect(settings: ServiceSettings, schema: str) -> AsyncIterator["Pool"]:
+    """Opens a pool whose connections see `schema` only.
+
+    Connections are made when first needed, so a service starts while Postgres is still away
+    and heals when it comes back.
+    """
+    pool = await asyncpg.create_pool(
+        settings.db_dsn.get_secret_value(),
+        min_size=0,
+        max_size=settings.db_pool_size,
+        timeout=5,
+        command_timeout=30,
+        server_settings={"search_path": schema, "application_name": f"skillbox-{schema}"},
+    )
+    try:
+        yield pool
+    finally:
+        try:
+            await asyncio.wait_for(pool.close(), timeout=5)
+        except TimeoutError:
+            pool.terminate()
+
+
+@asynccontextmanager
+async def unavailable_when_lost() -> AsyncIterator[None]:
+    """Turns a lost or refused connection into `DependencyUnavailable`."""
+    try:
+        yield
+    except (
+        OSError,
+        TimeoutError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.TooManyConnectionsError,
+        asyncpg.AdminShutdownError,
+        asyncpg.InterfaceError,
+    ) as error:
+        raise DependencyUnavailable("the database does not answer") from error

@@ -1,0 +1,88 @@
+"""A base for interceptors that do something around a handler, whatever its arity."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+
+@dataclass(frozen=True)
+class Call:
+    """One RPC as interceptors see it.
+
+    Attributes:
+        method: Full name, `/package.Service/Method`.
+        request: The request, or `None` when the client streams.
+    """
+
+    method: str
+    context: grpc.aio.ServicerContext[Any, Any]
+    request: Message | None
+
+    def metadata(self, name: str) -> str | None:
+        """Returns the first value of an ASCII metadata entry."""
+        for key, value in self.context.invocation_metadata() or ():
+            if key == name:
+                return value if isinstance(value, str) else value.decode("latin-1")
+        return None
+
+
+class AroundInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
+    """Runs `around(call)` as a context manager around each handler.
+
+    Servicers are written with `async def` and `yield`; the wrapped handlers stay real
+    coroutines and async generators, so that cancellation and back-pressure work.
+    """
+
+    def around(self, call: Call) -> AbstractAsyncContextManager[None]:
+        raise NotImplementedError
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        method = handler_call_details.method
+        inner = (
+            handler.unary_unary
+            or handler.unary_stream
+            or handler.stream_unary
+            or handler.stream_stream
+        )
+
+        async def reply(request: Any, context: Any) -> Any:
+            call = Call(method, context, None if handler.request_streaming else request)
+            async with self.around(call):
+                return await inner(request, context)
+
+        async def replies(request: Any, context: Any) -> AsyncIterator[Any]:
+            call = Call(method, context, None if handler.request_streaming else request)
+            async with self.around(call):
+                async for message in inner(request, context):
+                    yield message
+
+        make: Callable[..., Any]
+        if handler.request_streaming:
+            make = (
+                grpc.stream_stream_rpc_method_handler
+                if handler.response_streaming
+                else grpc.stream_unary_rpc_method_handler
+            )
+        else:
+            make = (
+                grpc.unary_stream_rpc_method_handler
+                if handler.response_streaming
+                else grpc.unary_unary_rpc_method_handler
+            )
+        return make(
+            replies if handler.response_streaming else reply,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )

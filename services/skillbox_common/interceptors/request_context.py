@@ -1,0 +1,36 @@
+"""Gives each RPC an id and one line in the log."""
+
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from skillbox_common.interceptors.around import AroundInterceptor, Call
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
+_QUIET = ("/grpc.health.v1.Health/", "/skillbox.auth.v1.IntrospectionService/")
+_log = structlog.get_logger(__name__)
+
+
+class RequestContextInterceptor(AroundInterceptor):
+    @asynccontextmanager
+    async def around(self, call: Call) -> AsyncIterator[None]:
+        request_id = call.metadata("x-request-id") or ""
+        if not _REQUEST_ID.fullmatch(request_id):
+            request_id = str(uuid.uuid4())
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            if not call.method.startswith(_QUIET):
+                _log.info(
+                    "rpc",
+                    method=call.method,
+                    code=str(call.context.code() or "OK"),
+                    ms=round((time.perf_counter() - started) * 1000, 1),
+                )

@@ -1,0 +1,99 @@
+"""Asks Auth whom a token stands for, and remembers the answer for seconds."""
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+import grpc
+import grpc.aio
+
+from skillbox.auth.v1.introspection_service_pb2 import IntrospectRequest
+from skillbox.auth.v1.introspection_service_pb2_grpc import IntrospectionServiceStub
+from skillbox_common.errors import DependencyUnavailable
+from skillbox_common.principal import Principal
+
+if TYPE_CHECKING:
+    from skillbox.auth.v1.introspection_service_pb2_grpc import IntrospectionServiceAsyncStub
+
+_MAX_TOKEN = 512
+_DEADLINE_S = 5.0
+
+
+class Introspector(Protocol):
+    """Knows whom a bearer token stands for."""
+
+    async def introspect(self, token: str) -> Principal | None:
+        """Returns the principal, or `None` for a token that may not be used.
+
+        Raises:
+            DependencyUnavailable: Nobody can tell at the moment.
+        """
+        ...
+
+
+class AuthClient:
+    """Introspects through the Auth service."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub: IntrospectionServiceAsyncStub = IntrospectionServiceStub(channel)
+
+    async def introspect(self, token: str) -> Principal | None:
+        if len(token) > _MAX_TOKEN:
+            return None
+        try:
+            reply = await self._stub.Introspect(IntrospectRequest(token=token), timeout=_DEADLINE_S)
+        except grpc.aio.AioRpcError as error:
+            raise DependencyUnavailable("the Auth service does not answer") from error
+        if not reply.active:
+            return None
+        return Principal(
+            key_id=reply.key_id,
+            tenant_id=reply.tenant_id,
+            scopes=frozenset(reply.scopes),
+            token=token,
+            expires_at=reply.expires_at.ToDatetime(UTC) if reply.HasField("expires_at") else None,
+        )
+
+
+class CachingIntrospector:
+    """Remembers the answers of another introspector.
+
+    A revoked key works for at most `ttl` seconds longer. Tokens are remembered by digest, at
+    most `size` of them; concurrent questions about one token are asked once.
+    """
+
+    def __init__(self, inner: Introspector, ttl: float = 2.0, size: int = 10_000) -> None:
+        self._inner = inner
+        self._ttl = ttl
+        self._size = size
+        self._entries: OrderedDict[bytes, tuple[float, Principal | None]] = OrderedDict()
+        self._pending: dict[bytes, asyncio.Task[Principal | None]] = {}
+
+    async def introspect(self, token: str) -> Principal | None:
+        digest = hashlib.sha256(token.encode()).digest()
+        entry = self._entries.get(digest)
+        if entry is not None and entry[0] > time.monotonic():
+            principal = entry[1]
+            expired = (
+                principal is not None
+                and principal.expires_at is not None
+                and principal.expires_at <= datetime.now(UTC)
+            )
+            return None if expired else principal
+        task = self._pending.get(digest)
+        if task is None:
+            task = asyncio.create_task(self._ask(digest, token))
+            self._pending[digest] = task
+            task.add_done_callback(lambda _: self._pending.pop(digest, None))
+        return await asyncio.shield(task)
+
+    async def _ask(self, digest: bytes, token: str) -> Principal | None:
+        principal = await self._inner.introspect(token)
+        self._entries[digest] = (time.monotonic() + self._ttl, principal)
+        self._entries.move_to_end(digest)
+        while len(self._entries) > self._size:
+            self._entries.popitem(last=False)
+        return principal

@@ -1,0 +1,131 @@
+"""Archives and artifacts in S3."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import IO, TYPE_CHECKING
+
+import aioboto3
+from aiobotocore.config import AioConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from skillbox_common.config import ObjectStoreSettings
+from skillbox_common.errors import DependencyUnavailable
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+CHUNK = 256 * 1024
+
+
+class ObjectNotFound(Exception):
+    """The bucket has no object with this key."""
+
+
+class ObjectStore:
+    """One bucket.
+
+    Every method raises `DependencyUnavailable` when the store does not answer.
+    """
+
+    def __init__(self, client: "S3Client", public: "S3Client", bucket: str) -> None:
+        self._client = client
+        self._public = public
+        self.bucket = bucket
+
+    async def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> None:
+        """Stores an object; an object with the same key is replaced."""
+        async with _translated():
+            await self._client.put_object(
+                Bucket=self.bucket, Key=key, Body=body, ContentType=content_type
+            )
+
+    async def get(self, key: str) -> bytes:
+        """Returns a whole object.
+
+        Raises:
+            ObjectNotFound: There is none.
+        """
+        return b"".join([chunk async for chunk in self.stream(key)])
+
+    async def stream(self, key: str) -> AsyncIterator[bytes]:
+        """Yields an object in chunks of 256 KiB at most.
+
+        Raises:
+            ObjectNotFound: There is none.
+        """
+        async with _translated():
+            reply = await self._client.get_object(Bucket=self.bucket, Key=key)
+            async with reply["Body"] as body:
+                while chunk := await body.read(CHUNK):
+                    yield chunk
+
+    async def delete(self, key: str) -> None:
+        """Removes an object; it need not exist."""
+        async with _translated():
+            await self._client.delete_object(Bucket=self.bucket, Key=key)
+
+    async def presigned_url(self, key: str, seconds: int) -> str:
+        """Returns a URL that anybody who has it can GET for `seconds`."""
+        return await self._public.generate_presigned_url(
+            "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
+        )
+
+    async def ensure_bucket(self) -> None:
+        """Creates the bucket when it is missing."""
+        try:
+            await self.check()
+        except ObjectNotFound:
+            async with _translated():
+                await self._client.create_bucket(Bucket=self.bucket)
+
+    async def check(self) -> None:
+        """Asks for the bucket.
+
+        Raises:
+            ObjectNotFound: It does not exist.
+        """
+        async with _translated():
+            await self._client.head_bucket(Bucket=self.bucket)
+
+
+@asynccontextmanager
+async def connect(settings: ObjectStoreSettings, bucket: str) -> AsyncIterator[ObjectStore]:
+    """Opens a client for one bucket. Nothing is sent before the first use."""
+    session = aioboto3.Session()
+    public = settings.s3_public_endpoint or settings.s3_endpoint
+
+    def client(endpoint: str) -> AbstractAsyncContextManager["S3Client"]:
+        scheme = "https" if settings.s3_use_ssl else "http"
+        return session.client(
+            "s3",
+            endpoint_url=endpoint if "://" in endpoint else f"{scheme}://{endpoint}",
+            aws_access_key_id=settings.s3_access_key.get_secret_value(),
+            aws_secret_access_key=settings.s3_secret_key.get_secret_value(),
+            region_name=settings.s3_region,
+            config=AioConfig(
+                signature_version="s3v4",
+                s3={"addressing_style": "path"},
+                connect_timeout=3,
+                read_timeout=30,
+                retries={"max_attempts": 2},
+                max_pool_connections=50,
+                # S3-compatible stores do not all know the newer trailing checksums.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    async with client(settings.s3_endpoint) as inner, client(public) as outer:
+        yield ObjectStore(inner, outer, bucket)
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in ("404", "NoSuchKey", "NoSuchBucket"):
+            raise ObjectNotFound(str(error)) from error
+        raise DependencyUnavailable("the object store refuses the request") from error
+    except (BotoCoreError, OSError, TimeoutError) as error:
+        raise DependencyUnavailable("the object store does not answer") from error

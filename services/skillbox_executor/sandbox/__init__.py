@@ -1,0 +1,1 @@
+"""Sandboxes: one driver interface, a driver per engine, and the runner protocol."""
