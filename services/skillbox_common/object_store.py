@@ -55,9 +55,12 @@ class ObjectStore:
         """
         async with _translated():
             reply = await self._client.get_object(Bucket=self.bucket, Key=key)
-            async with reply["Body"] as body:
-                while chunk := await body.read(CHUNK):
+            body = reply["Body"]
+            try:
+                async for chunk in body.iter_chunks(CHUNK):
                     yield chunk
+            finally:
+                body.close()
 
     async def delete(self, key: str) -> None:
         """Removes an object; it need not exist."""
