@@ -6,21 +6,60 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from skillbox_common.units import parse_duration, parse_size
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 PREFIX = "SKILLBOX_"
+
+
+def _seconds(value: object) -> float:
+    # Defaults are given in seconds already.
+    return value if isinstance(value, float) else parse_duration(value)
+
+
+Size = Annotated[int, BeforeValidator(parse_size)]
+"""Bytes; read from `256Mi`."""
+
+Duration = Annotated[float, BeforeValidator(_seconds)]
+"""Seconds; read from `1m30s`."""
+
+# An empty variable counts as missing: compose files pass on what is not set as "".
+_CONFIG = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+
+
+class ConfigurationError(Exception):
+    """The environment is not complete or not valid; the text lists every problem."""
+
+
+def _variable(field_name: str) -> str:
+    return f"{PREFIX}{field_name.upper()}"
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
     """Reads `SKILLBOX_X` from the file that `SKILLBOX_X_FILE` names."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        return (Path(path).read_text().strip() if path else None), field_name, False
+        variable = f"{_variable(field_name)}_FILE"
+        path = os.environ.get(variable)
+        try:
+            text = Path(path).read_text().strip() if path else ""
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not text"
+            raise ConfigurationError(f"  {variable}={path!r}: cannot be read: {reason}") from None
+        return text or None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found = {}
@@ -34,7 +73,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
 class ServiceSettings(BaseSettings):
     """What every service needs. Field `x` is read from `SKILLBOX_X` or `SKILLBOX_X_FILE`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = _CONFIG
 
     listen: str = Field(description="host:port on which this service serves gRPC")
     db_dsn: SecretStr = Field(description="Postgres DSN")
@@ -57,6 +96,9 @@ class ServiceSettings(BaseSettings):
 class ObjectStoreSettings(BaseSettings):
     """Where archives and artifacts are kept. Mixed into the services that need it."""
 
+    # Again, because the last base of a class decides its configuration.
+    model_config = _CONFIG
+
     s3_endpoint: str = Field(description="host:port or URL")
     s3_public_endpoint: str = Field("", description="Address that presigned URLs are signed for")
     s3_access_key: SecretStr
@@ -67,11 +109,7 @@ class ObjectStoreSettings(BaseSettings):
     s3_use_ssl: bool = False
 
 
-Settings = TypeVar("Settings", bound=ServiceSettings)
-
-
-class ConfigurationError(Exception):
-    """The environment is not complete or not valid; the text lists every problem."""
+Settings = TypeVar("Settings", bound=BaseSettings)
 
 
 def load(settings: type[Settings]) -> Settings:
@@ -82,28 +120,33 @@ def load(settings: type[Settings]) -> Settings:
     """
     try:
         return settings()
+    except ConfigurationError as error:
+        problems = [str(error)]
+    except SettingsError as error:
+        problems = [f"  {error}"]
     except ValidationError as error:
-        lines = ["the configuration is not valid:"]
-        for problem in error.errors(include_url=False):
-            name = str(problem["loc"][0]) if problem["loc"] else ""
-            field = settings.model_fields.get(name)
-            variable = f"{PREFIX}{name.upper()}"
-            if problem["type"] == "missing":
-                hint = f" ({field.description})" if field and field.description else ""
-                lines.append(f"  {variable} is required{hint}")
-            else:
-                secret = field is not None and "Secret" in str(field.annotation)
-                value = "(hidden)" if secret else repr(problem["input"])
-                lines.append(f"  {variable}={value}: {problem['msg']}")
-        raise ConfigurationError("\n".join(lines)) from None
+        problems = [_describe(settings, problem) for problem in error.errors(include_url=False)]
+    raise ConfigurationError("\n".join(["the configuration is not valid:", *problems]))
 
 
-def dump(settings: ServiceSettings) -> str:
+def _describe(settings: type[Settings], problem: "ErrorDetails") -> str:
+    if not problem["loc"]:
+        # The input is everything that was read, secrets too.
+        return f"  {problem['msg']}"
+    name = str(problem["loc"][0])
+    field = settings.model_fields.get(name)
+    if problem["type"] == "missing":
+        hint = f" ({field.description})" if field and field.description else ""
+        return f"  {_variable(name)} is required{hint}"
+    secret = field is None or "Secret" in str(field.annotation)
+    value = "(hidden)" if secret else repr(problem["input"])
+    return f"  {_variable(name)}={value}: {problem['msg']}"
+
+
+def dump(settings: BaseSettings) -> str:
     """Returns the effective values as JSON, secrets hidden."""
     values = settings.model_dump(mode="json")
-    return json.dumps(
-        {f"{PREFIX}{name.upper()}": value for name, value in values.items()}, indent=2
-    )
+    return json.dumps({_variable(name): value for name, value in values.items()}, indent=2)
 
 
 def parse_command(

@@ -87,8 +87,14 @@ class CachingIntrospector:
         if task is None:
             task = asyncio.create_task(self._ask(digest, token))
             self._pending[digest] = task
-            task.add_done_callback(lambda _: self._pending.pop(digest, None))
+            task.add_done_callback(lambda done: self._settle(digest, done))
         return await asyncio.shield(task)
+
+    def _settle(self, digest: bytes, task: "asyncio.Task[Principal | None]") -> None:
+        del self._pending[digest]
+        # Callers who went away do not look at a failure, and asyncio would complain.
+        if not task.cancelled():
+            task.exception()
 
     async def _ask(self, digest: bytes, token: str) -> Principal | None:
         principal = await self._inner.introspect(token)

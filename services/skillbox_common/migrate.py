@@ -5,6 +5,7 @@ schema is the one it was written for, and reports NOT_SERVING until it is.
 """
 
 import importlib
+from functools import cache
 from pathlib import Path
 
 import asyncpg
@@ -15,14 +16,18 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from skillbox_common.db import unavailable_when_lost
+from skillbox_common.errors import DependencyUnavailable
+
 # Any number will do, as long as nobody else uses it for something longer.
 _LOCK = 0x5B111B0C
 
 
-class SchemaOutdated(Exception):
+class SchemaOutdated(DependencyUnavailable):
     """The database has another revision than this server needs."""
 
 
+@cache
 def _scripts(package: str) -> ScriptDirectory:
     folder = importlib.import_module(package).__path__[0]
     config = Config()
@@ -68,10 +73,12 @@ async def check_schema(package: str, pool: "asyncpg.Pool") -> None:
 
     Raises:
         SchemaOutdated: It has not; the text names both revisions.
+        DependencyUnavailable: The database does not answer.
     """
     wanted = _scripts(package).get_current_head()
     try:
-        found = await pool.fetchval("SELECT version_num FROM schema_revision")
+        async with unavailable_when_lost():
+            found = await pool.fetchval("SELECT version_num FROM schema_revision")
     except asyncpg.UndefinedTableError:
         found = None
     if found != wanted:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 
 from skillbox_common.errors import InvalidArgument
 
@@ -37,10 +38,16 @@ def decode_token(token: str, parts: int) -> tuple[str, ...] | None:
         key = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     except (ValueError, RecursionError):
         key = None
-    if (
-        not isinstance(key, list)
-        or len(key) != parts
-        or not all(isinstance(part, str) and "\0" not in part for part in key)
-    ):
-        raise InvalidArgument.of("page_token", token, "the next_page_token of the page before")
+    if not isinstance(key, list) or len(key) != parts or not all(map(_is_text, key)):
+        raise invalid_token(token)
     return tuple(key)
+
+
+def invalid_token(token: str) -> InvalidArgument:
+    """Returns the error for a token that is none, or that names no row."""
+    return InvalidArgument.of("page_token", token, "the next_page_token of the page before")
+
+
+def _is_text(part: object) -> bool:
+    """Tells whether a database can take `part`: no NUL, no half of a surrogate pair."""
+    return isinstance(part, str) and not re.search("[\0\ud800-\udfff]", part)

@@ -2,9 +2,6 @@
 
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Annotated
-
-from pydantic import BeforeValidator
 
 _SIZE = re.compile(r"(\d+)(Ki|Mi|Gi|Ti|k|K|M|G|T)?", re.ASCII)
 _FACTORS = {
@@ -78,21 +75,14 @@ def parse_cpu(value: object) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Writes seconds the way Go does: `5s`, `1m30s`, `500ms`."""
+    """Writes seconds the way Go does: `5s`, `1m30s`, `2m0s`, `1.5s`, `500ms`."""
     millis = round(seconds * 1000)
+    if 0 < millis < 1000:
+        return f"{millis}ms"
     hours, millis = divmod(millis, 3_600_000)
     minutes, millis = divmod(millis, 60_000)
     whole, millis = divmod(millis, 1000)
-    if not (hours or minutes or whole):
-        return f"{millis}ms"
     text = f"{hours}h" if hours else ""
     text += f"{minutes}m" if hours or minutes else ""
     fraction = f".{millis:03d}".rstrip("0") if millis else ""
-    return f"{text}{whole}{fraction}s" if (whole or millis or not text) else text
-
-
-Size = Annotated[int, BeforeValidator(parse_size)]
-"""Bytes; read from `256Mi`."""
-
-Duration = Annotated[float, BeforeValidator(parse_duration)]
-"""Seconds; read from `1m30s`."""
+    return f"{text}{whole}{fraction}s"

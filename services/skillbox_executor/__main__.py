@@ -1,0 +1,3 @@
+from skillbox_executor.main import main
+
+main()

@@ -1,0 +1,118 @@
+"""Looks at executions, and asks for their end."""
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from skillbox_common import pagination
+from skillbox_common.errors import InvalidArgument
+from skillbox_executor.commands.runs import artifact_key
+from skillbox_executor.domain import Event, EventKind, Execution, Status
+from skillbox_executor.events import EventFeed
+from skillbox_executor.store.interface import Cursor, ExecutionStore
+
+FILES_URL_SECONDS = 3600
+
+
+class UrlSigner(Protocol):
+    async def presigned_url(self, key: str, seconds: int) -> str: ...
+
+
+@dataclass(frozen=True)
+class Record:
+    """An execution with what is not in its row.
+
+    Attributes:
+        files_url: Signed just now; empty without files.
+        logs: Everything that was printed.
+    """
+
+    execution: Execution
+    files_url: str
+    logs: bytes
+
+
+class Queries:
+    """What callers may ask about their tenant's executions."""
+
+    def __init__(self, store: ExecutionStore, feed: EventFeed, signer: UrlSigner) -> None:
+        self._store = store
+        self._feed = feed
+        self._signer = signer
+
+    async def get(self, tenant_id: str, execution_id: str) -> Record:
+        """Returns an execution in any state.
+
+        Raises:
+            ExecutionNotFound: See `ExecutionStore.get`.
+        """
+        execution = await self._store.get(tenant_id, execution_id)
+        url = ""
+        if execution.files:
+            url = await self._signer.presigned_url(artifact_key(execution), FILES_URL_SECONDS)
+        return Record(execution, url, await self._store.logs(execution.id))
+
+    async def page(
+        self, tenant_id: str, page_size: int, page_token: str, skill: str, status: Status | None
+    ) -> tuple[list[Execution], str]:
+        """Returns one page, newest first, and the token of the next one.
+
+        Raises:
+            InvalidArgument: The size or the token is not valid.
+        """
+        size = pagination.page_size(page_size)
+        rows = await self._store.page(tenant_id, _cursor(page_token), size + 1, skill, status)
+        more, rows = len(rows) > size, rows[:size]
+        token = (
+            pagination.encode_token(rows[-1].created_at.isoformat(), rows[-1].id) if more else ""
+        )
+        return rows, token
+
+    async def cancel(self, tenant_id: str, execution_id: str) -> Execution:
+        """Asks for the end of an execution, whichever replica holds it.
+
+        Raises:
+            ExecutionNotFound: See `ExecutionStore.get`.
+        """
+        execution = await self._store.get(tenant_id, execution_id)
+        if not execution.status.final:
+            await self._store.request_cancel(execution.id)
+        return execution
+
+    async def watch(
+        self, tenant_id: str, execution_id: str, after_seq: int
+    ) -> AsyncIterator[Event]:
+        """Yields events behind `after_seq` until the execution has ended.
+
+        Raises:
+            ExecutionNotFound: See `ExecutionStore.get`.
+            InvalidArgument: `after_seq` is negative.
+        """
+        if after_seq < 0:
+            raise InvalidArgument.of("after_seq", after_seq, "a number from 0")
+        execution = await self._store.get(tenant_id, execution_id)
+        async for event in self._feed.watch(execution.id, after_seq):
+            yield event
+
+    async def logs(
+        self, tenant_id: str, execution_id: str, *, follow: bool
+    ) -> AsyncIterator[Event]:
+        """Yields what was printed so far, or with `follow` until the execution has ended."""
+        execution = await self._store.get(tenant_id, execution_id)
+        async for event in self._feed.watch(execution.id, follow=follow):
+            if event.kind is EventKind.LOG:
+                yield event
+
+
+def _cursor(page_token: str) -> Cursor | None:
+    key = pagination.decode_token(page_token, 2)
+    if key is None:
+        return None
+    try:
+        return datetime.fromisoformat(key[0]), str(uuid.UUID(key[1]))
+    except ValueError:
+        raise InvalidArgument.of(
+            "page_token", page_token, "the next_page_token of the page before"
+        ) from None

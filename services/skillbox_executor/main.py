@@ -1,0 +1,117 @@
+"""Wires the Executor."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import grpc.aio
+
+from skillbox.executor.v1 import (
+    execution_rest_pb2,
+    execution_rest_pb2_grpc,
+    execution_service_pb2,
+    execution_service_pb2_grpc,
+    readiness_service_pb2,
+    readiness_service_pb2_grpc,
+)
+from skillbox_common import db, object_store
+from skillbox_common.config import parse_command
+from skillbox_common.interceptors import build_chain
+from skillbox_common.introspection import AuthClient, CachingIntrospector
+from skillbox_common.logs import configure_logging
+from skillbox_common.migrate import check_schema, migrate
+from skillbox_common.server import create_server, serve
+from skillbox_executor.access import ACCESS
+from skillbox_executor.bundles import Bundles
+from skillbox_executor.commands.queries import Queries
+from skillbox_executor.commands.runs import Runs
+from skillbox_executor.config import ExecutorSettings
+from skillbox_executor.events import EventFeed
+from skillbox_executor.notifications import Notifications
+from skillbox_executor.readiness import ReadinessServicer, peer_check
+from skillbox_executor.rest import ExecutionRestServicer
+from skillbox_executor.sandbox.select import create_driver
+from skillbox_executor.servicer import ExecutionServicer
+from skillbox_executor.skills import RegistryClient
+from skillbox_executor.store.postgres import PostgresExecutionStore
+
+PACKAGE = "skillbox_executor"
+SCHEMA = "executor"
+
+
+async def run(settings: ExecutorSettings) -> None:
+    """Serves until a signal says stop."""
+    async with AsyncExitStack() as stack:
+        dsn = settings.db_dsn.get_secret_value()
+        pool = await stack.enter_async_context(db.connect(settings, SCHEMA))
+        skills = await stack.enter_async_context(
+            object_store.connect(settings, settings.s3_bucket_skills)
+        )
+        artifacts = await stack.enter_async_context(
+            object_store.connect(settings, settings.s3_bucket_executions)
+        )
+        auth = await stack.enter_async_context(grpc.aio.insecure_channel(settings.auth_address))
+        registry = await stack.enter_async_context(
+            grpc.aio.insecure_channel(settings.registry_address)
+        )
+        driver = create_driver(settings)
+        stack.push_async_callback(driver.close)
+        store = PostgresExecutionStore(pool)
+        runs = Runs(
+            settings=settings,
+            skills=RegistryClient(registry),
+            bundles=Bundles(skills, settings.bundle_cache_size),
+            store=store,
+            artifacts=artifacts,
+            driver=driver,
+        )
+        stack.push_async_callback(runs.close)
+        notifications = Notifications(dsn, runs.cancel)
+        await stack.enter_async_context(notifications.listening())
+        queries = Queries(store, EventFeed(store, notifications), artifacts)
+
+        async def postgres() -> None:
+            await check_schema(PACKAGE, pool)
+
+        checks = {"postgres": postgres, "s3": artifacts.check, "sandbox": driver.check}
+        peers = {"auth": peer_check(auth), "registry": peer_check(registry)}
+        server = create_server(build_chain(CachingIntrospector(AuthClient(auth)), ACCESS))
+        execution_service_pb2_grpc.add_ExecutionServiceServicer_to_server(
+            ExecutionServicer(runs, queries), server
+        )
+        execution_rest_pb2_grpc.add_ExecutionRestServiceServicer_to_server(
+            ExecutionRestServicer(runs, queries), server
+        )
+        readiness_service_pb2_grpc.add_ReadinessServiceServicer_to_server(
+            ReadinessServicer({**checks, **peers}), server
+        )
+        await serve(
+            server,
+            name="executor",
+            listen=settings.listen,
+            services=_SERVICES,
+            checks=checks,
+            prepare=(artifacts.ensure_bucket, runs.recover),
+            grace=settings.shutdown_grace,
+        )
+
+
+_SERVICES = [
+    file.services_by_name[name].full_name
+    for file in (
+        execution_service_pb2.DESCRIPTOR,
+        execution_rest_pb2.DESCRIPTOR,
+        readiness_service_pb2.DESCRIPTOR,
+    )
+    for name in file.services_by_name
+]
+
+
+def main() -> None:
+    command, settings = parse_command(
+        ExecutorSettings, ("serve", "migrate"), f"python -m {PACKAGE}"
+    )
+    configure_logging(settings.log_level, "executor")
+    if command == "migrate":
+        asyncio.run(migrate(PACKAGE, settings.db_dsn.get_secret_value(), SCHEMA))
+    else:
+        asyncio.run(run(settings))

@@ -1,0 +1,172 @@
+"""Reads what a skill left in /sandbox/out. The tar comes from the box: hostile input."""
+
+import gzip
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from skillbox_executor import raw_json
+from skillbox_executor.domain import Reason
+
+OUTPUT = "output.json"
+FILES = "files/"
+MAX_OUTPUT = 4 * 1024 * 1024
+_SPOOL = 1024 * 1024
+
+
+class ResultError(Exception):
+    """What the skill left cannot be taken.
+
+    Attributes:
+        reason: Which limit or rule it breaks.
+    """
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ResultSink:
+    """Collects the pieces of the tar, in memory while small, else in a temporary file."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_SPOOL)  # noqa: SIM115 - closed by the owner
+        self._left = max_bytes
+
+    def write(self, data: bytes) -> None:
+        """Adds a piece.
+
+        Raises:
+            ResultError: The tar is larger than the box could hold.
+        """
+        self._left -= len(data)
+        if self._left < 0:
+            raise ResultError(Reason.ARTIFACT_LIMIT, "the skill left more data than allowed")
+        self.file.write(data)
+
+    def close(self) -> None:
+        self.file.close()
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the skill left.
+
+    Attributes:
+        output_json: Compact JSON text, or `None`.
+        files: Paths inside `archive`, sorted.
+        archive: `files.tar.gz`, or `None` when there are no files. The caller closes it.
+        problem: What is wrong with the output; the files can be had all the same.
+    """
+
+    output_json: str | None
+    files: list[str]
+    archive: IO[bytes] | None
+    archive_size: int
+    problem: ResultError | None
+
+
+def read(tar: IO[bytes], max_files: int) -> Results:
+    """Takes the output and packs the files anew. Blocking.
+
+    `tar` is as it was written, at its end. Only regular files with plain relative names pass; links and devices are left out.
+
+    Raises:
+        ResultError: The tar is broken, or holds too many files.
+    """
+    if tar.tell() == 0:
+        return Results(None, [], None, 0, None)
+    tar.seek(0)
+    output_json: str | None = None
+    problem: ResultError | None = None
+    files: list[str] = []
+    packed: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_SPOOL)  # noqa: SIM115 - handed to the caller
+    try:
+        with (
+            gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0) as zipped,
+            tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as target,
+        ):
+            for source, member in _members(tar):
+                name = member.name.removeprefix("./")
+                if name == OUTPUT:
+                    try:
+                        output_json = _read_output(source, member)
+                    except ResultError as error:
+                        problem = error
+                elif member.isreg() and name.startswith(FILES):
+                    path = safe_name(name.removeprefix(FILES))
+                    if path in files:
+                        raise ResultError(Reason.RUNNER_FAULT, "a file came twice")
+                    if len(files) >= max_files:
+                        raise ResultError(
+                            Reason.ARTIFACT_LIMIT, f"the skill left more than {max_files} files"
+                        )
+                    files.append(path)
+                    _copy(source, member, target, path)
+    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+        packed.close()
+        raise ResultError(Reason.RUNNER_FAULT, "the files of the skill cannot be read") from error
+    except BaseException:
+        packed.close()
+        raise
+    size = packed.tell()
+    if not files:
+        packed.close()
+        return Results(output_json, [], None, 0, problem)
+    packed.seek(0)
+    return Results(output_json, sorted(files), packed, size, problem)
+
+
+def safe_name(name: str) -> str:
+    """Returns `name` when it is a plain relative path.
+
+    Raises:
+        ResultError: It is absolute, empty, too long or leaves its folder.
+    """
+    parts = name.split("/")
+    if not name or len(name) > 4096 or "\0" in name or any(p in ("", ".", "..") for p in parts):
+        raise ResultError(Reason.RUNNER_FAULT, "a file has a name that is not allowed")
+    return name
+
+
+def _members(tar: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    with tarfile.open(fileobj=tar, mode="r:", errors="surrogateescape") as source:
+        for member in source:
+            # A name that is no UTF-8 cannot be shown as JSON.
+            member.name = member.name.encode(errors="surrogateescape").decode(errors="replace")
+            yield source, member
+
+
+def _read_output(source: tarfile.TarFile, member: tarfile.TarInfo) -> str | None:
+    if not member.isreg():
+        raise ResultError(Reason.INVALID_OUTPUT, "output.json is not a regular file")
+    if member.size > MAX_OUTPUT:
+        raise ResultError(
+            Reason.OUTPUT_LIMIT,
+            f"output.json has {member.size} bytes, the limit is {MAX_OUTPUT}",
+        )
+    content = source.extractfile(member)
+    data = content.read() if content else b""
+    if not data.strip():
+        return None
+    try:
+        return raw_json.compact(data)
+    except ValueError as error:
+        raise ResultError(
+            Reason.INVALID_OUTPUT, f"output.json is not valid JSON: {error}"
+        ) from None
+
+
+def _copy(
+    source: tarfile.TarFile, member: tarfile.TarInfo, target: tarfile.TarFile, path: str
+) -> None:
+    clean = tarfile.TarInfo(path)
+    clean.size = member.size
+    clean.mode = 0o755 if member.mode & 0o111 else 0o644
+    clean.mtime = max(0, int(member.mtime))
+    content = source.extractfile(member)
+    if content is None:
+        raise ResultError(Reason.RUNNER_FAULT, "a file has no content")
+    target.addfile(clean, content)

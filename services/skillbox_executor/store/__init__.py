@@ -1,0 +1,1 @@
+"""What the Executor keeps, and where."""

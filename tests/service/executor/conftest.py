@@ -1,0 +1,161 @@
+"""The Executor over gRPC, on real Postgres and S3, with a driver that plays scripts."""
+
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+
+import grpc.aio
+import pytest
+from pydantic import SecretStr
+
+from skillbox.executor.v1.execution_rest_pb2_grpc import (
+    ExecutionRestServiceStub,
+    add_ExecutionRestServiceServicer_to_server,
+)
+from skillbox.executor.v1.execution_service_pb2_grpc import (
+    ExecutionServiceStub,
+    add_ExecutionServiceServicer_to_server,
+)
+from skillbox_common import db, object_store
+from skillbox_common.errors import SkillNotFound
+from skillbox_common.interceptors import build_chain
+from skillbox_common.migrate import migrate
+from skillbox_common.principal import Principal, Scope
+from skillbox_common.server import create_server
+from skillbox_executor.access import ACCESS
+from skillbox_executor.bundles import Bundles
+from skillbox_executor.commands.queries import Queries
+from skillbox_executor.commands.runs import Runs
+from skillbox_executor.config import ExecutorSettings
+from skillbox_executor.events import EventFeed
+from skillbox_executor.notifications import Notifications
+from skillbox_executor.rest import ExecutionRestServicer
+from skillbox_executor.servicer import ExecutionServicer
+from skillbox_executor.skills import Skill
+from skillbox_executor.store.postgres import PostgresExecutionStore
+from tests.service.executor.scripted import ScriptedDriver
+from tests.support import parts
+
+ALICE = (("authorization", "Bearer alice"),)
+BOB = (("authorization", "Bearer bob"),)
+READER = (("authorization", "Bearer reader"),)
+
+SKILL = Skill(
+    name="echo",
+    version="1.2.3",
+    image="",
+    timeout="500ms",
+    memory="",
+    cpu="",
+    entrypoint="main.py",
+    instructions="",
+    archive_key="archives/echo",
+    root="",
+    input_schema="",
+    output_schema="",
+)
+
+
+class Introspector:
+    async def introspect(self, token: str) -> Principal | None:
+        everything = frozenset(Scope)
+        known = {
+            "alice": Principal("key-a", "tenant-a", everything, "alice"),
+            "bob": Principal("key-b", "tenant-b", everything, "bob"),
+            "reader": Principal("key-r", "tenant-a", frozenset({Scope.EXECUTIONS_READ}), "reader"),
+        }
+        return known.get(token)
+
+
+class Skills:
+    """Knows `echo@1.2.3` and what a test changes about it."""
+
+    def __init__(self) -> None:
+        self.skill = SKILL
+
+    async def resolve(self, principal: Principal, name: str, version: str) -> Skill:
+        if name != "echo" or version not in ("", "latest", "1.2.3"):
+            raise SkillNotFound(f"skill not found: {name}@{version or 'latest'}")
+        return self.skill
+
+    def change(self, **fields: str) -> None:
+        self.skill = replace(self.skill, **fields)
+
+
+@dataclass
+class Stack:
+    """What a test may look at and change."""
+
+    grpc: "ExecutionServiceStub"
+    rest: "ExecutionRestServiceStub"
+    driver: ScriptedDriver
+    skills: Skills
+    runs: Runs
+    store: PostgresExecutionStore
+    pool: "db.Pool"
+    settings: ExecutorSettings
+
+
+def make_zip(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+@pytest.fixture
+async def stack(dsn: str, s3: parts.S3) -> AsyncIterator[Stack]:
+    settings = ExecutorSettings(
+        db_dsn=SecretStr(dsn),
+        s3_endpoint=s3.endpoint,
+        s3_access_key=SecretStr(s3.access_key),
+        s3_secret_key=SecretStr(s3.secret_key),
+        executor_id="test-executor",
+        max_concurrent_execs=2,
+        max_queue=2,
+        max_output_size=1024,
+    )
+    await migrate("skillbox_executor", dsn, "executor")
+    async with AsyncExitStack() as resources:
+        enter = resources.enter_async_context
+        pool = await enter(db.connect(settings, "executor"))
+        archives = await enter(object_store.connect(settings, "skills"))
+        artifacts = await enter(object_store.connect(settings, "executions"))
+        await archives.ensure_bucket()
+        await artifacts.ensure_bucket()
+        await archives.put(SKILL.archive_key, make_zip({"main.py": b"1"}), "application/zip")
+        driver, skills, store = ScriptedDriver(), Skills(), PostgresExecutionStore(pool)
+        runs = Runs(
+            settings=settings,
+            skills=skills,
+            bundles=Bundles(archives, 1_000_000),
+            store=store,
+            artifacts=artifacts,
+            driver=driver,
+        )
+        notifications = Notifications(dsn, runs.cancel)
+        await enter(notifications.listening())
+        queries = Queries(store, EventFeed(store, notifications), artifacts)
+        server = create_server(build_chain(Introspector(), ACCESS))
+        add_ExecutionServiceServicer_to_server(ExecutionServicer(runs, queries), server)
+        add_ExecutionRestServiceServicer_to_server(ExecutionRestServicer(runs, queries), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        resources.push_async_callback(server.stop, None)
+        resources.push_async_callback(runs.close)
+        channel = await enter(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
+        yield Stack(
+            ExecutionServiceStub(channel),
+            ExecutionRestServiceStub(channel),
+            driver,
+            skills,
+            runs,
+            store,
+            pool,
+            settings,
+        )
+        await runs.close()
+        assert not driver.boxes
