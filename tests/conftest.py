@@ -1,33 +1,31 @@
 """Fixtures that start real parts. Each lives as long as the session; data is not shared."""
 
-import uuid
+import tempfile
 from collections.abc import AsyncIterator, Iterator
-from urllib.parse import urlsplit
+from pathlib import Path
 
-import asyncpg
 import pytest
 
 from tests.support import parts
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """DSN of a running Postgres server."""
-    with parts.postgres(tmp_path_factory.mktemp("postgres")) as dsn:
+    # Not below pytest's own folder: each pytest that starts closes that one to other users,
+    # and as root Postgres runs as another user.
+    with (
+        tempfile.TemporaryDirectory(prefix="skillbox-postgres-") as folder,
+        parts.postgres(Path(folder, "data")) as dsn,
+    ):
         yield dsn
 
 
 @pytest.fixture
 async def dsn(postgres_server: str) -> AsyncIterator[str]:
     """DSN of an empty database of the test's own."""
-    name = f"test_{uuid.uuid4().hex}"
-    admin = await asyncpg.connect(postgres_server)
-    await admin.execute(f"CREATE DATABASE {name}")
-    try:
-        yield urlsplit(postgres_server)._replace(path=f"/{name}").geturl()
-    finally:
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await admin.close()
+    async with parts.database(postgres_server) as dsn:
+        yield dsn
 
 
 @pytest.fixture(scope="session")

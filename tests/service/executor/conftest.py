@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import grpc.aio
 import pytest
@@ -37,6 +38,10 @@ from skillbox_executor.skills import Skill
 from skillbox_executor.store.postgres import PostgresExecutionStore
 from tests.service.executor.scripted import ScriptedDriver
 from tests.support import parts
+
+if TYPE_CHECKING:
+    from skillbox.executor.v1.execution_rest_pb2_grpc import ExecutionRestServiceAsyncStub
+    from skillbox.executor.v1.execution_service_pb2_grpc import ExecutionServiceAsyncStub
 
 ALICE = (("authorization", "Bearer alice"),)
 BOB = (("authorization", "Bearer bob"),)
@@ -88,8 +93,8 @@ class Skills:
 class Stack:
     """What a test may look at and change."""
 
-    grpc: "ExecutionServiceStub"
-    rest: "ExecutionRestServiceStub"
+    grpc: "ExecutionServiceAsyncStub"
+    rest: "ExecutionRestServiceAsyncStub"
     driver: ScriptedDriver
     skills: Skills
     runs: Runs

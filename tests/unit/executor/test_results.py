@@ -156,7 +156,7 @@ def test_a_damaged_header_is_read_or_refused(position: int, value: int) -> None:
     data = bytearray(tar(("files/a", b"hello"), ("output.json", b"1")).getvalue())
     data[position] = value
     try:
-        found = results.read(written(data), 3)
+        found = results.read(written(bytes(data)), 3)
     except ResultError:
         return
     if found.archive:

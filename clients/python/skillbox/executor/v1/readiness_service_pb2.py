@@ -25,23 +25,21 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,skillbox/executor/v1/readiness_service.proto\x12\x14skillbox.executor.v1\x1a\x1cgoogle/api/annotations.proto\"\x15\n\x13GetReadinessRequest\"\xb9\x01\n\x14GetReadinessResponse\x12\x16\n\x06status\x18\x01 \x01(\tR\x06status\x12N\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\x36.skillbox.executor.v1.GetReadinessResponse.ChecksEntryR\x06\x63hecks\x1a\x39\n\x0b\x43hecksEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x32\x89\x01\n\x10ReadinessService\x12u\n\x0cGetReadiness\x12).skillbox.executor.v1.GetReadinessRequest\x1a*.skillbox.executor.v1.GetReadinessResponse\"\x0e\x82\xd3\xe4\x93\x02\x08\x12\x06/readyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,skillbox/executor/v1/readiness_service.proto\x12\x14skillbox.executor.v1\x1a\x1cgoogle/api/annotations.proto\"\x15\n\x13GetReadinessRequest\"d\n\x14GetReadinessResponse\x12\x16\n\x06status\x18\x01 \x01(\tR\x06status\x12\x34\n\x06\x63hecks\x18\x02 \x01(\x0b\x32\x1c.skillbox.executor.v1.ChecksR\x06\x63hecks\"~\n\x06\x43hecks\x12\x1a\n\x08postgres\x18\x01 \x01(\tR\x08postgres\x12\x0e\n\x02s3\x18\x02 \x01(\tR\x02s3\x12\x18\n\x07sandbox\x18\x03 \x01(\tR\x07sandbox\x12\x12\n\x04\x61uth\x18\x04 \x01(\tR\x04\x61uth\x12\x1a\n\x08registry\x18\x05 \x01(\tR\x08registry2\x89\x01\n\x10ReadinessService\x12u\n\x0cGetReadiness\x12).skillbox.executor.v1.GetReadinessRequest\x1a*.skillbox.executor.v1.GetReadinessResponse\"\x0e\x82\xd3\xe4\x93\x02\x08\x12\x06/readyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'skillbox.executor.v1.readiness_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETREADINESSRESPONSE_CHECKSENTRY']._loaded_options = None
-  _globals['_GETREADINESSRESPONSE_CHECKSENTRY']._serialized_options = b'8\001'
   _globals['_READINESSSERVICE'].methods_by_name['GetReadiness']._loaded_options = None
   _globals['_READINESSSERVICE'].methods_by_name['GetReadiness']._serialized_options = b'\202\323\344\223\002\010\022\006/ready'
   _globals['_GETREADINESSREQUEST']._serialized_start=100
   _globals['_GETREADINESSREQUEST']._serialized_end=121
-  _globals['_GETREADINESSRESPONSE']._serialized_start=124
-  _globals['_GETREADINESSRESPONSE']._serialized_end=309
-  _globals['_GETREADINESSRESPONSE_CHECKSENTRY']._serialized_start=252
-  _globals['_GETREADINESSRESPONSE_CHECKSENTRY']._serialized_end=309
-  _globals['_READINESSSERVICE']._serialized_start=312
-  _globals['_READINESSSERVICE']._serialized_end=449
+  _globals['_GETREADINESSRESPONSE']._serialized_start=123
+  _globals['_GETREADINESSRESPONSE']._serialized_end=223
+  _globals['_CHECKS']._serialized_start=225
+  _globals['_CHECKS']._serialized_end=351
+  _globals['_READINESSSERVICE']._serialized_start=354
+  _globals['_READINESSSERVICE']._serialized_end=491
 # @@protoc_insertion_point(module_scope)

@@ -1,9 +1,8 @@
 from google.api import annotations_pb2 as _annotations_pb2
-from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Mapping as _Mapping
-from typing import ClassVar as _ClassVar, Optional as _Optional
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -13,15 +12,22 @@ class GetReadinessRequest(_message.Message):
 
 class GetReadinessResponse(_message.Message):
     __slots__ = ("status", "checks")
-    class ChecksEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     STATUS_FIELD_NUMBER: _ClassVar[int]
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     status: str
-    checks: _containers.ScalarMap[str, str]
-    def __init__(self, status: _Optional[str] = ..., checks: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    checks: Checks
+    def __init__(self, status: _Optional[str] = ..., checks: _Optional[_Union[Checks, _Mapping]] = ...) -> None: ...
+
+class Checks(_message.Message):
+    __slots__ = ("postgres", "s3", "sandbox", "auth", "registry")
+    POSTGRES_FIELD_NUMBER: _ClassVar[int]
+    S3_FIELD_NUMBER: _ClassVar[int]
+    SANDBOX_FIELD_NUMBER: _ClassVar[int]
+    AUTH_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_FIELD_NUMBER: _ClassVar[int]
+    postgres: str
+    s3: str
+    sandbox: str
+    auth: str
+    registry: str
+    def __init__(self, postgres: _Optional[str] = ..., s3: _Optional[str] = ..., sandbox: _Optional[str] = ..., auth: _Optional[str] = ..., registry: _Optional[str] = ...) -> None: ...

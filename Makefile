@@ -1,0 +1,58 @@
+# Run `make` to see what there is. Everything happens in .venv, which `make setup` creates.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup check generate format test images demo up down wheel clean
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## create .venv with everything that is needed
+
+$(STAMP): pyproject.toml constraints.txt scripts/create-venv
+	scripts/create-venv
+	touch $@
+
+check: setup ## format, lint, types, contracts, generated code
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/python tools/generate.py --check
+	$(BIN)/buf format --diff --exit-code
+	$(BIN)/buf lint
+	scripts/check-breaking
+	$(BIN)/mypy
+
+generate: setup ## rebuild the code and the descriptor set from proto/
+	$(BIN)/python tools/generate.py
+
+format: setup ## format the Python code and the protos
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+	$(BIN)/buf format --write
+
+test: setup ## run every test, on real components
+	scripts/ensure-components tests $(BIN)/pytest $(ARGS)
+
+images: setup ## build the sandbox images from Debian packages
+	$(BIN)/skillbox images build
+
+demo: setup ## start the stack, run example skills, stop; leaves nothing behind
+	scripts/ensure-components sandbox $(BIN)/python examples/demo/demo.py
+
+up: setup ## run the whole stack on this machine until Ctrl-C
+	scripts/ensure-components sandbox $(BIN)/skillbox up $(ARGS)
+
+down: ## stop a stack that runs in the background
+	$(BIN)/skillbox down $(ARGS)
+
+wheel: setup ## build the wheel into dist/
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean: ## remove all that was built, and .venv
+	rm -rf .venv .build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

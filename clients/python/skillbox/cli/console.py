@@ -1,0 +1,123 @@
+"""Printing: results go to stdout, everything else to stderr."""
+
+import codecs
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from skillbox.cli.json_text import indent
+
+# What a skill prints must not steer the terminal: its control characters become visible.
+_CONTROLS = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"}
+_CONTROLS |= dict.fromkeys(range(0x7F, 0xA0), 0xFFFD)
+
+_STREAM_STYLES = {"stderr": "yellow", "system": "magenta"}
+_PIPE_WIDTH = 10_000
+
+
+def error_console() -> Console:
+    """Returns the console of everything that is no result."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Tells a person something."""
+    error_console().print(Text(_for(sys.stderr, text)))
+
+
+def fail(message: str, hint: str = "") -> None:
+    """Says why a command failed."""
+    text = Text(_for(sys.stderr, f"Error: {message}"), style="red")
+    error_console().print(text)
+    if hint:
+        note(hint)
+
+
+def show(text: str) -> None:
+    """Prints a result."""
+    sys.stdout.write(_for(sys.stdout, text) + "\n")
+
+
+def show_piece(text: str) -> None:
+    """Prints a part of a result at once."""
+    sys.stdout.write(_for(sys.stdout, text))
+    sys.stdout.flush()
+
+
+def show_json(value: object) -> None:
+    """Prints a result as JSON."""
+    show_json_text(json.dumps(value, ensure_ascii=False))
+
+
+def show_json_text(text: str) -> None:
+    """Prints JSON text, its values untouched."""
+    show(indent(text))
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Prints a result as a table."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_for(sys.stdout, cell)) for cell in row))
+    _table_console().print(table)
+
+
+def show_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """Prints names and values, leaving out what is empty."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in fields:
+        if value:
+            table.add_row(name, Text(_for(sys.stdout, value)))
+    _table_console().print(table)
+
+
+class LogPrinter:
+    """Prints a skill's log to stderr while it comes, one colour for each stream."""
+
+    def __init__(self) -> None:
+        self._console = error_console()
+        self._decoders: dict[str, codecs.IncrementalDecoder] = {}
+        self._last = "\n"
+
+    def write(self, stream: str, data: bytes) -> None:
+        """Prints a piece of log.
+
+        Args:
+            stream: `stdout`, `stderr` or `system`.
+            data: Not necessarily whole lines or whole characters.
+        """
+        if stream not in self._decoders:
+            self._decoders[stream] = codecs.getincrementaldecoder("utf-8")("replace")
+        text = self._decoders[stream].decode(data)
+        if not text:
+            return
+        self._last = text[-1]
+        if self._console.is_terminal:
+            style = _STREAM_STYLES.get(stream, "")
+            self._console.print(Text(_for(sys.stderr, text), style=style), end="")
+        else:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        """Ends the last line."""
+        if self._last != "\n":
+            sys.stderr.write("\n")
+
+
+def _table_console() -> Console:
+    """Returns a console that cuts and wraps nothing that goes into a pipe."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def _for(stream: TextIO, text: str) -> str:
+    return text.translate(_CONTROLS) if stream.isatty() else text

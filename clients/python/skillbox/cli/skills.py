@@ -1,0 +1,131 @@
+"""`skillbox skill`: make, check, pack, push and look at skills."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from skillbox.cli import console
+from skillbox.cli.archives import must_exist, write_archive
+from skillbox.cli.authoring import init, lint, package
+from skillbox.cli.settings import settings_of
+from skillbox.client import Client, Skill
+
+app = typer.Typer(help="Make, check, push and look at skills.", no_args_is_help=True)
+app.command()(init)
+app.command()(lint)
+app.command()(package)
+
+Name = Annotated[str, typer.Argument(help="Name of the skill.", show_default=False)]
+
+
+@app.command()
+def push(
+    ctx: typer.Context,
+    path: Annotated[
+        Path, typer.Argument(help="Folder or zip archive of the skill.", show_default=False)
+    ],
+) -> None:
+    """Upload a skill. The same name and version again replaces what was there."""
+    settings = settings_of(ctx)
+    with _archive(path) as archive:
+        skill = _upload(settings.client(), archive)
+    if settings.json:
+        console.show_json(asdict(skill))
+    else:
+        console.show(f"Pushed {skill.name} {skill.version}")
+
+
+@app.command("list")
+def list_(ctx: typer.Context) -> None:
+    """List every version of every skill."""
+    settings = settings_of(ctx)
+    skills = settings.client().list_skills()
+    if settings.json:
+        console.show_json([asdict(skill) for skill in skills])
+        return
+    console.show_table(
+        ("NAME", "VERSION", "LANG", "DESCRIPTION"),
+        ((skill.name, skill.version, skill.lang, skill.description) for skill in skills),
+    )
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    name: Name,
+    version: Annotated[str, typer.Argument(help="Version of the skill.")] = "latest",
+) -> None:
+    """Show one version of a skill in full."""
+    settings = settings_of(ctx)
+    skill = settings.client().get_skill(name, version)
+    if settings.json:
+        console.show_json(asdict(skill))
+        return
+    console.show_fields(
+        (
+            ("Name", skill.name),
+            ("Version", skill.version),
+            ("Description", skill.description),
+            ("Language", skill.lang),
+            ("Mode", skill.mode),
+            ("Entry point", skill.entrypoint),
+            ("Image", skill.image),
+            ("Timeout", skill.timeout),
+            ("Memory", skill.resources.get("memory", "")),
+            ("CPU", skill.resources.get("cpu", "")),
+            ("Digest", skill.digest),
+        )
+    )
+    if skill.instructions:
+        console.show(f"\n{skill.instructions}")
+
+
+@app.command()
+def delete(
+    ctx: typer.Context,
+    name: Name,
+    version: Annotated[
+        str, typer.Argument(help="Version to delete, or latest.", show_default=False)
+    ],
+) -> None:
+    """Delete one version of a skill."""
+    settings = settings_of(ctx)
+    settings.client().delete_skill(name, version)
+    if settings.json:
+        console.show_json({"name": name, "version": version})
+    else:
+        console.show(f"Deleted {name} {version}")
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[Path]:
+    """Yields the archive at `path`, or that of the folder there."""
+    must_exist(path)
+    if not path.is_dir():
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder, f"{path.resolve().name}.zip")
+        with archive.open("wb") as file:
+            write_archive(path, file)
+        yield archive
+
+
+def _upload(client: Client, archive: Path) -> Skill:
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        console=console.error_console(),
+        transient=True,
+        disable=not console.error_console().is_terminal,
+    )
+    with bar:
+        task = bar.add_task(f"Pushing {archive.name}", total=archive.stat().st_size)
+        return client.upload_skill(archive, progress=lambda size: bar.advance(task, size))

@@ -1,0 +1,782 @@
+"""The Skillbox client: one file, the standard library alone.
+
+>>> client = Client("http://localhost:8080", api_key="sk-…")
+>>> result = client.run("data-analysis", input={"data": [1, 2, 3, 4, 5]})
+>>> result.output["mean"]
+3.0
+>>> client.download_files(result, "out")
+"""
+
+import codecs
+import contextlib
+import http.client
+import json
+import os
+import re
+import select
+import shutil
+import tarfile
+import tempfile
+import uuid
+import weakref
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import SplitResult, quote, urlencode, urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = [
+    "APIError",
+    "ApiKey",
+    "Client",
+    "Event",
+    "Execution",
+    "ExecutionPage",
+    "NewApiKey",
+    "RunResult",
+    "Skill",
+    "SkillDetail",
+]
+
+_CHUNK = 64 * 1024
+_MAX_IDLE = 16
+_NAME_END = re.compile(r"\s*:\s*")
+_MEMBER_END = re.compile(r"\s*[{,]?\s*")
+
+
+class APIError(Exception):
+    """The server refused a call, or could not be reached.
+
+    Attributes:
+        status_code: HTTP status; 0 when there was no reply.
+        error_code: Such as `not_found`; empty when the reply did not have one.
+        message: Text for people; may be empty.
+    """
+
+    def __init__(self, status_code: int, error_code: str = "", message: str = "") -> None:
+        super().__init__(status_code, error_code, message)
+        self.status_code = status_code
+        self.error_code = error_code
+        self.message = message
+
+    def __str__(self) -> str:
+        code = f" {self.error_code}" if self.error_code else ""
+        message = f": {self.message}" if self.message else ""
+        return f"skillbox: {self.status_code}{code}{message}"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What became of a run. A skill that fails is a result, not an error.
+
+    Attributes:
+        status: `success`, `failed` or `timeout`.
+        output: Content of output.json; `None` when there was none.
+        files_url: Where the skill's files can be fetched for an hour; empty without files.
+        error: Why it did not succeed, as a sentence; empty when it did.
+        reason: The same as a word, such as `TIME_LIMIT`.
+        exit_code: `None` when the skill did not exit by itself.
+        output_json: The text of `output`, with every digit as the skill wrote it.
+    """
+
+    execution_id: str = ""
+    status: str = ""
+    output: Any = None
+    files_url: str = ""
+    files_list: list[str] = field(default_factory=list)
+    logs: str = ""
+    duration_ms: int = 0
+    error: str = ""
+    reason: str = ""
+    exit_code: int | None = None
+    output_json: str = field(default="", repr=False)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there is something for `Client.download_files`."""
+        return bool(self.files_url)
+
+
+@dataclass(frozen=True)
+class Execution(RunResult):
+    """A run in any state, as the server remembers it.
+
+    Attributes:
+        status: Also `queued`, `running` and `cancelled`.
+        skill_version: Resolved, never `latest`.
+        created_at: RFC 3339, like `started_at` and `finished_at`, which are empty until then.
+        sandbox: Evidence of how it was isolated.
+    """
+
+    skill_name: str = ""
+    skill_version: str = ""
+    tenant_id: str = ""
+    input: Any = None
+    created_at: str = ""
+    started_at: str = ""
+    finished_at: str = ""
+    sandbox: dict[str, Any] = field(default_factory=dict)
+    input_json: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class ExecutionPage:
+    """Executions, newest first; `next_page_token` is empty on the last page."""
+
+    executions: list[Execution]
+    next_page_token: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of an execution.
+
+    Attributes:
+        seq: Counts from 1 without gaps; the cursor of `Client.stream`.
+        type: `queued`, `started`, `log`, `artifact` or `finished`, which is the last.
+    """
+
+    seq: int
+    type: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Skill:
+    """One version of a skill."""
+
+    name: str = ""
+    version: str = ""
+    description: str = ""
+    lang: str = ""
+
+
+@dataclass(frozen=True)
+class SkillDetail(Skill):
+    """One version of a skill in full. What its SKILL.md leaves out is empty here."""
+
+    image: str = ""
+    instructions: str = ""
+    timeout: str = ""
+    resources: dict[str, str] = field(default_factory=dict)
+    mode: str = ""
+    entrypoint: str = ""
+    digest: str = ""
+    input_schema: dict[str, Any] | None = None
+    output_schema: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """An API key without its secret. Times are RFC 3339, empty for never."""
+
+    id: str = ""
+    tenant_id: str = ""
+    name: str = ""
+    scopes: list[str] = field(default_factory=list)
+    prefix: str = ""
+    created_at: str = ""
+    expires_at: str = ""
+    last_used_at: str = ""
+    revoked_at: str = ""
+
+
+@dataclass(frozen=True)
+class NewApiKey:
+    """A new API key; its secret cannot be had again."""
+
+    api_key: ApiKey
+    secret: str = field(repr=False)
+
+
+class Client:
+    """Talks to one Skillbox server. Threads may share it; connections are kept and reused.
+
+    No call is ever repeated by itself. Every method raises `APIError` when the server refuses
+    or cannot be reached.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str = "",
+        *,
+        tenant_id: str = "",
+        timeout: float | None = None,
+    ) -> None:
+        """Makes a client; nothing is sent yet.
+
+        Args:
+            base_url: Such as `http://localhost:8080`.
+            api_key: Taken from SKILLBOX_API_KEY when empty.
+            tenant_id: Tenant that the key must belong to; empty leaves that to the key.
+            timeout: Seconds without any answer after which a call fails. A run answers when
+                it has ended. `None` waits as long as it takes.
+
+        Raises:
+            ValueError: `base_url` is not an http or https URL.
+        """
+        self.base_url = base_url.rstrip("/")
+        self._url = _split_url(self.base_url)
+        self._timeout = timeout
+        self._headers = {"Accept": "*/*"}
+        if key := api_key or os.environ.get("SKILLBOX_API_KEY", ""):
+            self._headers["Authorization"] = f"Bearer {key}"
+        if tenant_id:
+            self._headers["X-Tenant-ID"] = tenant_id
+        self._idle: list[http.client.HTTPConnection] = []
+        self._finalizer = weakref.finalize(self, _close_all, self._idle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the idle connections. The client can still be used."""
+        _close_all(self._idle)
+
+    def health(self) -> None:
+        """Returns when the server answers."""
+        self._call("GET", "/health")
+
+    def run(
+        self,
+        skill: str,
+        *,
+        version: str = "",
+        input: Any = None,  # noqa: A002 - the documented name
+        env: Mapping[str, str] | None = None,
+        entrypoint: str = "",
+        args: Sequence[str] = (),
+        input_json: str = "",
+    ) -> RunResult:
+        """Runs a skill and waits for its end. Closing the connection cancels the run.
+
+        Args:
+            version: Empty means `latest`.
+            input: Anything that JSON can hold.
+            env: Added to the environment of the skill.
+            entrypoint: Another script of the skill to run.
+            args: Arguments of the script.
+            input_json: JSON text in place of `input`; reaches the skill as it is.
+
+        Raises:
+            ValueError: The input is not JSON.
+        """
+        members = {"skill": json.dumps(skill)}
+        if version:
+            members["version"] = json.dumps(version)
+        if input_json:
+            check_json(input_json)
+            members["input"] = input_json
+        elif input is not None:
+            members["input"] = json.dumps(input, allow_nan=False)
+        if env:
+            members["env"] = json.dumps(dict(env))
+        if entrypoint:
+            members["entrypoint"] = json.dumps(entrypoint)
+        if args:
+            members["args"] = json.dumps(list(args))
+        body = "{" + ",".join(f'"{name}":{text}' for name, text in members.items()) + "}"
+        return _build(RunResult, *_parse_object(self._call("POST", "/v1/executions", body)))
+
+    def get_execution(self, execution_id: str) -> Execution:
+        """Returns a run in any state."""
+        reply = self._call("GET", f"/v1/executions/{_segment(execution_id)}")
+        return _build(Execution, *_parse_object(reply))
+
+    def list_executions(
+        self, *, skill: str = "", status: str = "", page_size: int = 50, page_token: str = ""
+    ) -> ExecutionPage:
+        """Returns one page of runs, newest first, without input, output, logs and files.
+
+        Args:
+            skill: Only runs of this skill.
+            status: Only runs in this status, such as `failed`.
+            page_size: At most 1000.
+            page_token: `next_page_token` of the page before.
+        """
+        query = {"page_size": str(page_size)}
+        if skill:
+            query["skill"] = skill
+        if status:
+            query["status"] = status
+        if page_token:
+            query["page_token"] = page_token
+        page, _ = _parse_object(self._call("GET", f"/v1/executions?{urlencode(query)}"))
+        executions = [_build(Execution, item) for item in page.get("executions") or []]
+        return ExecutionPage(executions, page.get("next_page_token") or "")
+
+    def cancel(self, execution_id: str) -> Execution:
+        """Cancels a run and returns it as it is then. A finished run stays as it is."""
+        reply = self._call("POST", f"/v1/executions/{_segment(execution_id)}:cancel", "{}")
+        return _build(Execution, *_parse_object(reply))
+
+    def get_execution_logs(self, execution_id: str) -> str:
+        """Returns what the skill has printed so far."""
+        reply = self._call("GET", f"/v1/executions/{_segment(execution_id)}/logs")
+        return reply.decode(errors="replace")
+
+    def follow_logs(self, execution_id: str) -> Iterator[str]:
+        """Yields what the skill prints, as it prints, until the run has ended."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        path = f"/v1/executions/{_segment(execution_id)}/logs?follow=true"
+        for chunk in self._stream("GET", path):
+            if text := decoder.decode(chunk):
+                yield text
+        if text := decoder.decode(b"", final=True):
+            yield text
+
+    def stream(self, execution_id: str, *, after_seq: int = 0) -> Iterator[Event]:
+        """Yields the events of a run, live, up to `finished`.
+
+        When the connection breaks before, this raises `APIError`; a new call with the last
+        `seq` as `after_seq` goes on from there.
+        """
+        path = f"/v1/executions/{_segment(execution_id)}/events?after_seq={after_seq}"
+        for event in _parse_events(self._stream("GET", path)):
+            yield event
+            if event.type == "finished":
+                return
+        raise APIError(0, message="the event stream ended before the execution did")
+
+    def register_skill(self, zip_path: str | os.PathLike[str]) -> None:
+        """Uploads a skill's zip archive.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+        """
+        self.upload_skill(zip_path)
+
+    def upload_skill(
+        self,
+        zip_path: str | os.PathLike[str],
+        *,
+        progress: Callable[[int], object] | None = None,
+    ) -> Skill:
+        """Uploads a skill's zip archive and returns what was stored.
+
+        Args:
+            progress: Called with the number of bytes of each piece that was sent.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+        """
+        path = Path(zip_path)
+        boundary = uuid.uuid4().hex
+        filename = path.name.translate({ord('"'): "%22", ord("\r"): "%0D", ord("\n"): "%0A"})
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; '
+            f'filename="{filename}"\r\nContent-Type: application/zip\r\n\r\n'
+        ).encode(errors="replace")
+        tail = f"\r\n--{boundary}--\r\n".encode()
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            headers = {
+                "Content-Type": f"multipart/form-data; boundary={boundary}",
+                "Content-Length": str(len(head) + size + len(tail)),
+            }
+            body = _framed(head, file, tail, progress)
+            return _build(Skill, *_parse_object(self._call("POST", "/v1/skills", body, headers)))
+
+    def list_skills(self) -> list[Skill]:
+        """Returns every version of every skill, by name and then by version."""
+        return [_build(Skill, item) for item in _parse(self._call("GET", "/v1/skills"), list)]
+
+    def get_skill(self, name: str, version: str = "latest") -> SkillDetail:
+        """Returns one version in full."""
+        reply = self._call("GET", f"/v1/skills/{_segment(name)}/{_segment(version)}")
+        return _build(SkillDetail, *_parse_object(reply))
+
+    def delete_skill(self, name: str, version: str) -> None:
+        """Deletes one version. Runs that already started are not affected."""
+        self._call("DELETE", f"/v1/skills/{_segment(name)}/{_segment(version)}")
+
+    def download_files(self, result: RunResult, dest_dir: str | os.PathLike[str]) -> None:
+        """Fetches the files that a run left into `dest_dir`, which is created when missing.
+
+        Does nothing when there are none. When an entry of the archive is not a plain file or
+        folder below `dest_dir`, nothing is written at all.
+
+        Raises:
+            ValueError: The archive is broken or has such an entry.
+        """
+        if not result.has_files:
+            return
+        # The URL is signed: the key stays out of this request, whose host may be another.
+        url = _split_url(result.files_url)
+        target = urlunsplit(("", "", url.path or "/", url.query, ""))
+        connection = _connect(url, self._timeout)
+        with tempfile.TemporaryFile() as archive:
+            try:
+                response = _exchange(connection, "GET", target, None, {})
+                while chunk := _read(response, _CHUNK):
+                    archive.write(chunk)
+            finally:
+                connection.close()
+            archive.seek(0)
+            _extract(archive, Path(dest_dir))
+
+    def create_api_key(
+        self, name: str = "", *, scopes: Sequence[str] = (), ttl: timedelta | None = None
+    ) -> NewApiKey:
+        """Creates a key of the same tenant.
+
+        Args:
+            name: A label for people.
+            scopes: What the key may do; empty means everything but `admin`.
+            ttl: How long it works; `None` means until it is revoked.
+        """
+        request: dict[str, Any] = {"name": name, "scopes": list(scopes)}
+        if ttl is not None:
+            request["ttl"] = _duration(ttl)
+        return _new_key(self._call("POST", "/v1/api-keys", json.dumps(request)))
+
+    def list_api_keys(self) -> list[ApiKey]:
+        """Returns the keys of the tenant, newest first, revoked and expired ones included."""
+        keys: list[ApiKey] = []
+        token = ""
+        while True:
+            query = urlencode({"page_size": "1000", "page_token": token})
+            page, _ = _parse_object(self._call("GET", f"/v1/api-keys?{query}"))
+            keys += [_build(ApiKey, item) for item in page.get("api_keys") or []]
+            token = page.get("next_page_token") or ""
+            if not token:
+                return keys
+
+    def revoke_api_key(self, key_id: str) -> ApiKey:
+        """Ends a key and returns it as it is then."""
+        reply, _ = _parse_object(self._call("DELETE", f"/v1/api-keys/{_segment(key_id)}"))
+        return _build(ApiKey, reply.get("api_key") or {})
+
+    def rotate_api_key(self, key_id: str, *, grace: timedelta | None = None) -> NewApiKey:
+        """Creates a successor of a key.
+
+        Args:
+            grace: How long the old key goes on working, at most 7 days; `None` means not at
+                all.
+        """
+        request = {} if grace is None else {"grace": _duration(grace)}
+        path = f"/v1/api-keys/{_segment(key_id)}:rotate"
+        return _new_key(self._call("POST", path, json.dumps(request)))
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: str | Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Sends a request and returns the whole body of the reply."""
+        connection = self._take()
+        try:
+            response = self._send(connection, method, path, body, headers or {})
+            data = _read(response)
+        except BaseException:
+            connection.close()
+            raise
+        self._give_back(connection)
+        return data
+
+    def _stream(self, method: str, path: str) -> Iterator[bytes]:
+        """Sends a request and yields the body of the reply as it comes."""
+        connection = self._take()
+        try:
+            response = self._send(connection, method, path, None, {})
+            while chunk := _read_available(response):
+                yield chunk
+        finally:
+            connection.close()
+
+    def _send(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        body: str | Iterable[bytes] | None,
+        headers: Mapping[str, str],
+    ) -> http.client.HTTPResponse:
+        headers = {**self._headers, **headers}
+        if isinstance(body, str):
+            headers["Content-Type"] = "application/json"
+        content = body.encode() if isinstance(body, str) else body
+        return _exchange(connection, method, self._url.path + path, content, headers)
+
+    def _take(self) -> http.client.HTTPConnection:
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            if _is_alive(connection):
+                return connection
+            connection.close()
+        return _connect(self._url, self._timeout)
+
+    def _give_back(self, connection: http.client.HTTPConnection) -> None:
+        # http.client has closed the socket itself when the server asked for that.
+        if connection.sock is not None and len(self._idle) < _MAX_IDLE:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+
+def check_json(text: str) -> None:
+    """Returns when `text` is JSON.
+
+    Raises:
+        ValueError: It is not; the text says where.
+    """
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not JSON")
+
+    try:
+        # Numbers stay text: this is about the form, and some digits would cost much.
+        json.loads(text, parse_int=str, parse_float=str, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+# --- The wire ---------------------------------------------------------------------------------
+
+
+def _split_url(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url!r} is not valid: expected a URL such as http://localhost:8080")
+    return parts
+
+
+def _connect(url: SplitResult, timeout: float | None) -> http.client.HTTPConnection:
+    """Makes a connection object; it connects with its first request."""
+    tls = url.scheme == "https"
+    kind = http.client.HTTPSConnection if tls else http.client.HTTPConnection
+    return kind(url.hostname or "", url.port, timeout=timeout)
+
+
+def _close_all(connections: list[http.client.HTTPConnection]) -> None:
+    while connections:
+        connections.pop().close()
+
+
+def _is_alive(connection: http.client.HTTPConnection) -> bool:
+    """Tells whether the server has left an idle connection open.
+
+    There is nothing to read on such a connection, unless it is the end.
+    """
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return not poll.poll(0)
+
+
+def _exchange(
+    connection: http.client.HTTPConnection,
+    method: str,
+    target: str,
+    body: bytes | Iterable[bytes] | None,
+    headers: Mapping[str, str],
+) -> http.client.HTTPResponse:
+    """Sends a request and returns the reply, its body unread.
+
+    Raises:
+        APIError: There was none, or it is a refusal; then its body was read.
+    """
+    try:
+        # A server that refuses an upload need not read it to its end; its reply says why.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.request(method, target, body, dict(headers))
+        response = connection.getresponse()
+    except (OSError, http.client.HTTPException) as error:
+        raise _unreachable(connection, error) from error
+    if 200 <= response.status < 300:
+        return response
+    raise _refusal(response.status, _read(response))
+
+
+def _read(response: http.client.HTTPResponse, size: int | None = None) -> bytes:
+    try:
+        return response.read(size)
+    except (OSError, http.client.HTTPException) as error:
+        raise APIError(0, message=f"the reply broke off: {_say(error)}") from error
+
+
+def _read_available(response: http.client.HTTPResponse) -> bytes:
+    try:
+        return response.read1(_CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise APIError(0, message=f"the reply broke off: {_say(error)}") from error
+
+
+def _unreachable(connection: http.client.HTTPConnection, error: Exception) -> APIError:
+    return APIError(0, message=f"no reply from {connection.host}:{connection.port}: {_say(error)}")
+
+
+def _say(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) else ""
+    return text or str(error) or type(error).__name__
+
+
+def _refusal(status: int, body: bytes) -> APIError:
+    try:
+        reply = json.loads(body)
+        return APIError(status, str(reply["error"]), str(reply["message"]))
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return APIError(status)
+
+
+def _framed(
+    head: bytes, file: IO[bytes], tail: bytes, progress: Callable[[int], object] | None
+) -> Iterator[bytes]:
+    yield head
+    while chunk := file.read(_CHUNK):
+        yield chunk
+        if progress is not None:
+            progress(len(chunk))
+    yield tail
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _duration(value: timedelta) -> str:
+    return f"{value.total_seconds():f}s"
+
+
+# --- Replies ----------------------------------------------------------------------------------
+
+_T = TypeVar("_T")
+_Data = TypeVar("_Data", bound="DataclassInstance")
+
+
+def _parse(body: bytes, kind: type[_T]) -> _T:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(error) from error
+    if not isinstance(value, kind):
+        raise _unreadable(TypeError(f"expected a JSON {kind.__name__}"))
+    return value
+
+
+def _parse_object(body: bytes) -> tuple[dict[str, Any], dict[str, str]]:
+    """Parses a JSON object into the values and the texts of its members."""
+    values: dict[str, Any] = {}
+    texts: dict[str, str] = {}
+    decode = json.JSONDecoder().raw_decode
+    try:
+        text = body.decode().strip()
+        if not text.startswith("{"):
+            raise ValueError("expected a JSON object")
+        position = _skip(_MEMBER_END, text, 0)
+        while text[position] != "}":
+            name, position = decode(text, position)
+            start = _skip(_NAME_END, text, position)
+            values[name], position = decode(text, start)
+            texts[name] = text[start:position]
+            position = _skip(_MEMBER_END, text, position)
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise _unreadable(error) from error
+    return values, texts
+
+
+def _skip(pattern: re.Pattern[str], text: str, position: int) -> int:
+    match = pattern.match(text, position)
+    if match is None:
+        raise ValueError(f"malformed JSON at character {position}")
+    return match.end()
+
+
+def _unreadable(error: Exception) -> APIError:
+    return APIError(0, message=f"the reply cannot be read, is this a Skillbox server? {error}")
+
+
+def _build(
+    kind: type[_Data], values: Mapping[str, Any], texts: Mapping[str, str] | None = None
+) -> _Data:
+    """Fills a dataclass with what it knows of a reply; null and absent give the default."""
+    known = {item.name for item in fields(kind)}
+    members = {name: value for name, value in values.items() if name in known and value is not None}
+    for name, text in (texts or {}).items():
+        if f"{name}_json" in known and text != "null":
+            members[f"{name}_json"] = text
+    return kind(**members)
+
+
+def _new_key(body: bytes) -> NewApiKey:
+    reply, _ = _parse_object(body)
+    return NewApiKey(_build(ApiKey, reply.get("api_key") or {}), str(reply.get("secret", "")))
+
+
+def _parse_events(chunks: Iterable[bytes]) -> Iterator[Event]:
+    """Reads Server-Sent Events."""
+    members: dict[str, str] = {}
+    buffer = b""
+    for chunk in chunks:
+        *lines, buffer = (buffer + chunk).split(b"\n")
+        for line in lines:
+            name, _, value = line.decode(errors="replace").rstrip("\r").partition(":")
+            value = value.removeprefix(" ")
+            if name == "data" and "data" in members:
+                members["data"] += "\n" + value
+            elif name:
+                members[name] = value
+            elif "data" in members:
+                yield _event(members)
+                members = {}
+
+
+def _event(members: Mapping[str, str]) -> Event:
+    try:
+        data = json.loads(members["data"])
+        return Event(int(members["id"]), members["event"], data)
+    except (ValueError, LookupError, RecursionError) as error:
+        raise _unreadable(error) from error
+
+
+# --- Files ------------------------------------------------------------------------------------
+
+
+def _extract(archive: IO[bytes], folder: Path) -> None:
+    try:
+        with tarfile.open(fileobj=archive, mode="r:gz") as tar:
+            members = tar.getmembers()
+            for member in members:
+                _check_member(member)
+            folder.mkdir(parents=True, exist_ok=True)
+            root = folder.resolve()
+            for member in members:
+                _write_member(tar, member, root)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise ValueError(f"skillbox: the archive of files is broken: {error}") from error
+
+
+def _check_member(member: tarfile.TarInfo) -> None:
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts or "\0" in member.name:
+        raise ValueError(f"skillbox: path traversal detected in tar entry: {member.name}")
+    if not (member.isreg() or member.isdir()):
+        raise ValueError(f"skillbox: neither a file nor a folder in tar entry: {member.name}")
+
+
+def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> None:
+    target = root / member.name
+    # A link that was in the folder before must not lead out of it either.
+    if not target.resolve().is_relative_to(root):
+        raise ValueError(f"skillbox: path traversal detected in tar entry: {member.name}")
+    if member.isdir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    content = tar.extractfile(member)
+    assert content is not None, "a regular file has content"
+    with content, target.open("wb") as file:
+        shutil.copyfileobj(content, file)

@@ -1,0 +1,5 @@
+"""`python -m skillbox_auth [serve|migrate]`."""
+
+from skillbox_auth.main import main
+
+main()

@@ -1,0 +1,79 @@
+"""Wires the Auth service together."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from skillbox.auth.v1 import api_key_service_pb2, introspection_service_pb2
+from skillbox.auth.v1.api_key_service_pb2_grpc import add_ApiKeyServiceServicer_to_server
+from skillbox.auth.v1.introspection_service_pb2_grpc import (
+    add_IntrospectionServiceServicer_to_server,
+)
+from skillbox_auth.access import ACCESS
+from skillbox_auth.commands.bootstrap import bootstrap
+from skillbox_auth.commands.introspect import StoreIntrospector
+from skillbox_auth.config import Settings
+from skillbox_auth.last_use import LastUse
+from skillbox_auth.servicer import ApiKeyServicer, IntrospectionServicer
+from skillbox_auth.store.postgres import PostgresApiKeyStore
+from skillbox_common import db, server
+from skillbox_common.config import parse_command
+from skillbox_common.interceptors import build_chain
+from skillbox_common.introspection import CachingIntrospector
+from skillbox_common.logs import configure_logging
+from skillbox_common.migrate import check_schema, migrate
+
+SCHEMA = "auth"
+SERVICES = (
+    api_key_service_pb2.DESCRIPTOR.services_by_name["ApiKeyService"].full_name,
+    introspection_service_pb2.DESCRIPTOR.services_by_name["IntrospectionService"].full_name,
+)
+# The key is at hand, so that remembering only has to bear bursts of calls.
+_CACHE_S = 1.0
+
+
+def main() -> None:
+    """Runs `serve` or `migrate`."""
+    command, settings = parse_command(Settings, ("serve", "migrate"), "python -m skillbox_auth")
+    configure_logging(settings.log_level, "auth")
+    if command == "migrate":
+        asyncio.run(migrate("skillbox_auth", settings.db_dsn.get_secret_value(), SCHEMA))
+    else:
+        asyncio.run(serve(settings))
+
+
+async def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT."""
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(db.connect(settings, SCHEMA))
+        store = PostgresApiKeyStore(pool)
+        last_use = LastUse(store)
+        await stack.enter_async_context(last_use.running())
+        introspector = StoreIntrospector(store, last_use)
+
+        grpc_server = server.create_server(
+            build_chain(CachingIntrospector(introspector, ttl=_CACHE_S), ACCESS)
+        )
+        add_ApiKeyServiceServicer_to_server(ApiKeyServicer(store), grpc_server)
+        add_IntrospectionServiceServicer_to_server(IntrospectionServicer(introspector), grpc_server)
+
+        async def postgres() -> None:
+            await check_schema("skillbox_auth", pool)
+
+        async def bootstrap_key() -> None:
+            if settings.bootstrap_api_key is not None:
+                await postgres()
+                await bootstrap(
+                    store,
+                    tenant_id=settings.bootstrap_tenant,
+                    secret=settings.bootstrap_api_key.get_secret_value(),
+                )
+
+        await server.serve(
+            grpc_server,
+            name="auth",
+            listen=settings.listen,
+            services=SERVICES,
+            checks={"postgres": postgres},
+            prepare=[bootstrap_key],
+            grace=settings.shutdown_grace,
+        )

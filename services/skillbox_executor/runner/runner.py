@@ -1,0 +1,246 @@
+"""PID 1 of a Python box: runs one skill in a fork of this very interpreter.
+
+Protocol: skillbox_executor/sandbox/frames.py. Runs on Python 3.9 and later, uses the
+standard library alone, and imports nothing once the skill's files are unpacked.
+"""
+
+# pathlib would cost memory in every waiting box:
+# ruff: noqa: PTH100, PTH101, PTH103, PTH112, PTH114, PTH120, PTH123, PTH208
+
+import ctypes
+import json
+import os
+import select
+import signal
+import stat
+import sys
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
+
+CHUNK = 256 * 1024
+TAR_TYPES = {
+    stat.S_IFLNK: b"2",
+    stat.S_IFCHR: b"3",
+    stat.S_IFBLK: b"4",
+    stat.S_IFDIR: b"5",
+    stat.S_IFIFO: b"6",
+    stat.S_IFSOCK: b"6",  # tar knows no sockets
+}
+
+
+def frame(kind: bytes, data: bytes = b"") -> None:
+    rest = memoryview(b"%b%010d%b" % (kind, len(data), data))
+    while rest:
+        rest = rest[os.write(1, rest) :]
+
+
+def take(count: int) -> bytes:
+    pieces = []
+    while count:
+        piece = os.read(0, min(count, CHUNK))
+        if not piece:
+            raise ValueError("stdin ended in the middle of a payload")
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)
+
+
+def unpack(left: int) -> None:
+    """Unpacks a tar of `left` bytes from stdin, which has regular files and folders only."""
+    name = b""
+    while left:
+        head = take(512)
+        left -= 512
+        if not head.strip(b"\0"):
+            while left:
+                left -= len(take(min(left, CHUNK)))
+            return
+        size, kind = int(head[124:135], 8), head[156:157]
+        padded = size + -size % 512
+        left -= padded
+        if left < 0:
+            raise ValueError("an entry is longer than its tar")
+        if kind == b"L":  # the next entry's name, as GNU writes one of over 100 bytes
+            name = take(padded)[:size].rstrip(b"\0")
+            continue
+        name = name or head[:100].rstrip(b"\0")
+        if kind == b"5":
+            os.makedirs(name, exist_ok=True)
+        elif kind == b"0":
+            os.makedirs(os.path.dirname(name) or b".", exist_ok=True)
+            with open(os.open(name, os.O_WRONLY | os.O_CREAT, int(head[100:107], 8)), "wb") as file:
+                for position in range(0, size, CHUNK):
+                    file.write(take(min(CHUNK, size - position)))
+            take(padded - size)
+        else:
+            raise ValueError(f"unexpected type of tar entry: {kind!r}")
+        name = b""
+
+
+def tar_header(name: bytes, kind: bytes, size: int = 0, mode: int = 0, mtime: int = 0) -> bytes:
+    prefix = b""
+    if len(name) > 100:
+        prefix = tar_header(b"././@LongLink", b"L", len(name)) + name + bytes(-len(name) % 512)
+    ids = b"0000000\0" * 2
+    head = name[:100].ljust(100, b"\0") + b"%07o\0%b%011o\0%011o\0" % (mode, ids, size, mtime)
+    tail = kind + bytes(100) + b"ustar  \0" + bytes(247)
+    return prefix + head + b"%06o\0 " % (sum(head) + sum(tail) + 8 * 32) + tail
+
+
+def send_result(max_files: int) -> bool:
+    """Sends a tar of out/, output.json first. Tells whether something was left out."""
+    complete = True
+    pending = bytearray()
+
+    def write(data: bytes) -> None:
+        pending.extend(data)
+        if len(pending) >= CHUNK:
+            frame(b"r", bytes(pending))
+            pending.clear()
+
+    names = [] if os.path.islink(b"out") or not os.path.isdir(b"out") else os.listdir(b"out")
+    names.sort(key=b"output.json".__eq__)
+    while names:
+        name = names.pop()
+        path = b"out/" + name
+        is_output = name == b"output.json"
+        try:
+            info = os.lstat(path)
+            mode, kind = stat.S_IMODE(info.st_mode), stat.S_IFMT(info.st_mode)
+            mtime = min(max(0, int(info.st_mtime)), 8**11 - 1)
+            if kind == stat.S_IFREG:
+                max_files -= not is_output
+                if max_files < 0 or info.st_size >= 8**11:
+                    complete = False
+                    continue
+                os.chmod(path, 0o600)
+                file = open(path, "rb", buffering=0)  # noqa: SIM115 (errors of writing are others')
+            elif kind == stat.S_IFDIR and not is_output:
+                os.chmod(path, 0o700)
+                names += [name + b"/" + child for child in os.listdir(path)]
+        except OSError:
+            complete = False
+            continue
+        if kind == stat.S_IFREG:
+            write(tar_header(name, b"0", info.st_size, mode, mtime))
+            with file:
+                while data := file.read(CHUNK):
+                    write(data)
+            write(bytes(-info.st_size % 512))
+        elif kind == stat.S_IFDIR or is_output:
+            write(tar_header(name, TAR_TYPES[kind], 0, mode, mtime))
+    frame(b"r", bytes(pending) + bytes(1024))
+    return not complete
+
+
+def supervise(skill: int, pipes: "dict[int, bytes]") -> int:
+    """Relays what the skill prints and returns its wait status when nothing of it is left."""
+    ended = []
+
+    def reap(options: int = 0) -> None:
+        try:
+            while True:
+                pid, status = os.waitpid(-1, options)
+                if pid == 0:
+                    return
+                if pid == skill:
+                    ended.append(status)
+                    # Whatever the skill left behind dies now, which also closes the pipes.
+                    os.kill(-1, signal.SIGKILL)
+        except OSError:  # nothing left to wait for, or to kill
+            pass
+
+    signal.signal(signal.SIGCHLD, lambda *_: reap(os.WNOHANG))
+    reap(os.WNOHANG)  # it may have ended before the handler was there
+    poll = select.poll()
+    for pipe in pipes:
+        poll.register(pipe, select.POLLIN)
+    while pipes:
+        for pipe, _ in poll.poll():
+            data = os.read(pipe, CHUNK)
+            if data:
+                frame(pipes[pipe], data)
+            else:
+                poll.unregister(pipe)
+                del pipes[pipe]
+    reap()
+    return ended[0]
+
+
+def become_skill(argv: "list[str]", env: "dict[str, str]", out: int, err: int) -> str:
+    """Makes this process look like `python3 SCRIPT ARG…`. Returns the script's path."""
+    os.setsid()
+    for target, source in enumerate((os.open("/dev/null", os.O_RDONLY), out, err)):
+        os.dup2(source, target)
+    os.closerange(3, 1024)
+    set_dumpable(True)
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")  # out of memory, the skill dies, not the runner that reports it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.update({"PYTHONUNBUFFERED": "1", **env})
+    script = os.path.abspath(argv[0])
+    sys.argv, sys.orig_argv = argv, ["python3", *argv]
+    sys.path.insert(0, os.path.dirname(script))
+    module = ModuleType("__main__")
+    module.__file__ = script
+    module.__loader__ = SourceFileLoader("__main__", script)
+    vars(module).update(__builtins__=__builtins__, __annotations__={}, __cached__=None)
+    sys.modules["__main__"] = module
+    return script
+
+
+def set_dumpable(dumpable: bool) -> None:
+    """Says whether processes of the same user may trace this one and open its descriptors."""
+    pr_set_dumpable = 4
+    ctypes.CDLL(None).prctl(pr_set_dumpable, int(dumpable), 0, 0, 0)
+
+
+def main() -> str:
+    """Runs the box. Returns only in the skill's process, and then the script's path."""
+    if os.getpid() != 1:
+        raise RuntimeError("the runner must be PID 1")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    set_dumpable(False)
+    sys.path.pop(0)  # the current directory, which is about to hold the skill's modules
+    frame(b"h")
+    header = json.loads(take(int(take(10))))
+    if header["protocol"] != 1:
+        raise ValueError("unknown protocol")
+    unpack(int(take(10)))
+    os.makedirs("out/files", exist_ok=True)
+    out, out_end = os.pipe()
+    err, err_end = os.pipe()
+    skill = os.fork()
+    if skill == 0:
+        return become_skill(header["argv"], header["env"], out_end, err_end)
+    os.close(out_end)
+    os.close(err_end)
+    status = supervise(skill, {out: b"o", err: b"e"})
+    end = {
+        "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+        "truncated": send_result(header["limits"]["files"]),
+    }
+    frame(b"x", json.dumps(end).encode())
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    try:
+        script = main()
+    except Exception as fault:
+        print("runner:", repr(fault), file=sys.stderr)
+        os._exit(70)
+    try:
+        with open(script, "rb") as source:
+            code = compile(source.read(), script, "exec", dont_inherit=True)
+        exec(code, vars(sys.modules["__main__"]))  # noqa: S102 (this is the job)
+    except SystemExit:
+        raise
+    except BaseException:
+        # The traceback begins with this frame, which is not the skill's.
+        show = sys.excepthook
+        sys.excepthook = lambda kind, error, trace: show(
+            kind, error.with_traceback(trace and trace.tb_next), trace and trace.tb_next
+        )
+        raise

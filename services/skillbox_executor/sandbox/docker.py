@@ -1,0 +1,209 @@
+"""The driver for Docker: one hardened, single-use container per box."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from aiodocker import Docker
+
+from skillbox_executor.sandbox import docker_body
+from skillbox_executor.sandbox.docker_box import AttachedStreams, DockerBox, remove
+from skillbox_executor.sandbox.docker_engine import connect, engine_errors
+from skillbox_executor.sandbox.docker_evidence import missing_controls, read_controls
+from skillbox_executor.sandbox.frames import Frame
+from skillbox_executor.sandbox.images import require_image
+from skillbox_executor.sandbox.interface import (
+    Box,
+    BoxLost,
+    Control,
+    EngineUnavailable,
+    Evidence,
+    Payload,
+    Profile,
+    RunnerFault,
+)
+from skillbox_executor.sandbox.stream import Conversation
+
+_T = TypeVar("_T")
+
+
+class DockerDriver:
+    """Makes boxes on the engine at `docker_host`.
+
+    Args:
+        docker_host: `unix://PATH` or `tcp://HOST:PORT`.
+        owner: Marks this executor's containers, so that `reap` finds those that an earlier
+            process left behind, and no others.
+    """
+
+    name = "docker"
+
+    def __init__(self, docker_host: str, owner: str) -> None:
+        self._docker_host = docker_host
+        self._owner = owner
+        self._stack = AsyncExitStack()
+        self._client: Docker | None = None
+        self._engine: Mapping[str, Any] = {}
+        self._boxes: dict[str, DockerBox] = {}
+        self._background: set[asyncio.Task[Any]] = set()
+
+    async def check(self) -> None:
+        docker = await self._connected()
+        with engine_errors("describe itself"):
+            self._engine = await docker.system.info()
+
+    async def prepare(self, profile: Profile) -> DockerBox:
+        starting = self._in_background(self._start(profile))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # The engine may be making the container right now; only its answer has the id.
+            starting.add_done_callback(self._give_up)
+            raise
+
+    async def run(self, box: Box, payload: Payload) -> AsyncIterator[Frame]:
+        mine = _mine(box)
+        try:
+            async for frame in mine.conversation.run(mine.profile.language, payload):
+                yield frame
+        except BoxLost:
+            raise BoxLost(await mine.why_lost()) from None
+
+    async def out_of_memory(self, box: Box) -> bool:
+        # The engine learns of it at once, but shows it only after the container's exit
+        # (measured with 20.10); a runner exits within milliseconds of its end frame.
+        state = await _mine(box).final_state()
+        return state is not None and bool(state.get("OOMKilled"))
+
+    async def evidence(self, box: Box) -> Evidence:
+        return _mine(box).evidence
+
+    async def destroy(self, box: Box) -> None:
+        mine = _mine(box)
+        failed_before = mine.removal is not None and mine.removal.done() and mine.id in self._boxes
+        if mine.removal is None or failed_before:
+            mine.removal = self._in_background(self._destroy(mine))
+        await asyncio.shield(mine.removal)
+
+    async def reap(self) -> int:
+        docker = await self._connected()
+        label = {docker_body.MANAGED_BY: docker_body.MANAGER, docker_body.OWNER: self._owner}
+        filters = {"label": [f"{name}={value}" for name, value in label.items()]}
+        with engine_errors("list its containers"):
+            found = await docker.containers.list(all=True, filters=filters)
+        await self._settled()  # so that no box of this process is taken for an orphan
+        orphans = [container for container in found if container.id not in self._boxes]
+        for orphan in orphans:
+            await remove(orphan)
+        return len(orphans)
+
+    async def close(self) -> None:
+        await self._settled()
+        removals = [self.destroy(box) for box in list(self._boxes.values())]
+        results = await asyncio.gather(*removals, return_exceptions=True)
+        await self._stack.aclose()
+        self._client = None
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _connected(self) -> Docker:
+        if self._client is None:
+            self._client = await self._stack.enter_async_context(connect(self._docker_host))
+        return self._client
+
+    async def _start(self, profile: Profile) -> DockerBox:
+        docker = await self._connected()
+        if not self._engine:
+            await self.check()
+        body = docker_body.create_body(_fitted(profile, self._engine), self._owner)
+        await require_image(docker, profile.image)
+        with engine_errors("create the sandbox"):
+            container = await docker.containers.create(body)
+        streams = AttachedStreams(container.attach(stdin=True, stdout=True, stderr=True))
+        conversation = Conversation(streams)
+        try:
+            with engine_errors("start the sandbox"):
+                await streams.attach()
+                await container.start()
+                found = await container.show()
+            evidence = _evidence(profile, found, read_controls(body, found, self._engine))
+            await _greeting(conversation)
+        except BaseException:
+            await streams.close()
+            await remove(container)
+            raise
+        box = DockerBox(profile, container, evidence, streams, conversation)
+        self._boxes[box.id] = box
+        return box
+
+    def _give_up(self, starting: asyncio.Task[DockerBox]) -> None:
+        if starting.exception() is None:
+            self._in_background(self.destroy(starting.result()))
+
+    async def _destroy(self, box: DockerBox) -> None:
+        await box.streams.close()  # ends `run`, whether the engine answers or not
+        await remove(box.container)
+        del self._boxes[box.id]
+
+    def _in_background(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        """Runs something to its end, whatever happens to those who wait for it."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    async def _settled(self) -> None:
+        while self._background:
+            await asyncio.wait(self._background)
+
+
+def _mine(box: Box) -> DockerBox:
+    assert isinstance(box, DockerBox), "a box of another driver"
+    return box
+
+
+def _fitted(profile: Profile, engine: Mapping[str, Any]) -> Profile:
+    """Returns the profile as this engine can make it.
+
+    Raises:
+        EngineUnavailable: The engine lacks the profile's runtime.
+    """
+    runtimes = engine.get("Runtimes") or {}
+    if profile.runtime not in runtimes:
+        known = ", ".join(sorted(runtimes))
+        raise EngineUnavailable(
+            f"the Docker engine has no OCI runtime {profile.runtime!r} (it has: {known})"
+        )
+    # The engine refuses a quota of more cores than it has, which would limit nothing anyway.
+    cpus = min(profile.limits.cpus, float(engine["NCPU"]))
+    return replace(profile, limits=replace(profile.limits, cpus=cpus))
+
+
+def _evidence(
+    profile: Profile, container: Mapping[str, Any], controls: Sequence[Control]
+) -> Evidence:
+    """Writes down how a box is isolated.
+
+    Raises:
+        EngineUnavailable: The engine left out something that was asked for.
+    """
+    if missing := missing_controls(controls):
+        raise EngineUnavailable(f"the Docker engine did not apply: {', '.join(missing)}")
+    return Evidence(
+        driver=DockerDriver.name,
+        runtime=container["HostConfig"]["Runtime"],
+        image=profile.image,
+        image_digest=container["Image"],
+        box_id=container["Id"],
+        controls=controls,
+    )
+
+
+async def _greeting(conversation: Conversation) -> None:
+    try:
+        await conversation.greeting()
+    except (BoxLost, RunnerFault) as error:
+        raise EngineUnavailable(f"the sandbox's runner did not start: {error}") from error

@@ -1,0 +1,85 @@
+"""The body of `POST /containers/create`: the one place that decides how a box is isolated.
+
+It holds nothing of the caller's: two boxes of one profile have the same body, byte for byte
+(aiodocker sends it with sorted keys). So a proxy in front of the engine can match it whole.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from skillbox_executor.runner import command
+from skillbox_executor.sandbox.interface import Limits, Profile
+
+MANAGED_BY = "managed-by"
+MANAGER = "skillbox"
+OWNER = "skillbox.owner"
+PROFILE = "skillbox.profile"
+LANGUAGE = "skillbox.language"
+
+NOBODY = 65534
+_MIB = 1024 * 1024
+_NO_BINARIES = "rw,nosuid,nodev,noexec"
+
+
+def create_body(profile: Profile, owner: str) -> dict[str, Any]:
+    """Returns the body that makes a box of `profile`, labelled as `owner`'s."""
+    body = _body(profile)
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    body["Labels"] = {
+        MANAGED_BY: MANAGER,
+        OWNER: owner,
+        PROFILE: digest,
+        LANGUAGE: profile.language.value,
+    }
+    return body
+
+
+def _body(profile: Profile) -> dict[str, Any]:
+    *interpreter, source = command(profile.language)
+    return {
+        "Image": profile.image,
+        # Both are set, so that the image's own entry point cannot come between.
+        "Entrypoint": interpreter,
+        "Cmd": [source],
+        "Hostname": "sandbox",
+        "User": f"{NOBODY}:{NOBODY}",
+        "WorkingDir": "/sandbox",
+        "Tty": False,
+        "OpenStdin": True,
+        # When the executor goes away, the waiting runner sees the end of its stdin and leaves.
+        "StdinOnce": True,
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        # An image's own health check would be a second program in the box.
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": _host_config(profile.limits, profile.runtime),
+    }
+
+
+def _host_config(limits: Limits, runtime: str) -> dict[str, Any]:
+    own = f"uid={NOBODY},gid={NOBODY}"
+    return {
+        "NetworkMode": "none",
+        "IpcMode": "private",
+        "CapDrop": ["ALL"],
+        # Docker's own seccomp profile stays in force as long as nothing is said about it.
+        "SecurityOpt": ["no-new-privileges:true"],
+        "ReadonlyRootfs": True,
+        "Tmpfs": {
+            "/sandbox": f"{_NO_BINARIES},size={limits.sandbox_bytes},mode=0755,{own}",
+            "/tmp": f"{_NO_BINARIES},size={64 * _MIB},mode=1777",  # noqa: S108 (of the box)
+            "/root": f"{_NO_BINARIES},size={_MIB},mode=0700,{own}",
+        },
+        # /dev/shm, without which Python's multiprocessing has no locks.
+        "ShmSize": 16 * _MIB,
+        "PidsLimit": limits.pids,
+        "Memory": limits.memory_bytes,
+        "MemorySwap": limits.memory_bytes,
+        "NanoCpus": round(limits.cpus * 1e9),
+        "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
+        # What a skill prints belongs to its tenant, not into the engine's log files.
+        "LogConfig": {"Type": "none"},
+        "Runtime": runtime,
+    }

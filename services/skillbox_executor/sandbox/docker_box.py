@@ -1,0 +1,116 @@
+"""One container: its standard streams, its state and its removal."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiodocker.containers import DockerContainer
+from aiodocker.exceptions import DockerError
+from aiodocker.stream import Stream
+
+from skillbox_executor.sandbox.docker_engine import engine_errors
+from skillbox_executor.sandbox.interface import Evidence, Profile
+from skillbox_executor.sandbox.stream import MAX_COMPLAINT, Conversation
+
+_NOT_FOUND = 404
+_CONFLICT = 409
+_EXIT_TIMEOUT_S = 5.0
+_STDOUT = 1
+
+
+class AttachedStreams:
+    """The standard streams of a container, over one hijacked connection."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._complaint = bytearray()
+
+    async def attach(self) -> None:
+        await self._stream.__aenter__()  # as `async with` would; `close` is the other end
+
+    async def send(self, data: bytes) -> None:
+        try:
+            await self._stream.write_in(data)
+        # The last two are what aiodocker says when the connection has gone.
+        except (aiohttp.ClientError, AssertionError, RuntimeError) as error:
+            raise ConnectionError("the connection to the box is gone") from error
+
+    async def receive(self) -> bytes:
+        while True:
+            try:
+                message = await self._stream.read_out()
+            except (aiohttp.ClientError, OSError):
+                return b""
+            if message is None:
+                return b""
+            if message.stream == _STDOUT:
+                return message.data
+            self._complaint += message.data[: MAX_COMPLAINT - len(self._complaint)]
+
+    async def complaint(self) -> str:
+        return self._complaint.decode(errors="replace")
+
+    async def close(self) -> None:
+        with suppress(AssertionError):  # aiodocker's, when the engine closed it before
+            await self._stream.close()
+
+
+@dataclass(eq=False)
+class DockerBox:
+    """A started container with a waiting runner."""
+
+    profile: Profile
+    container: DockerContainer
+    evidence: Evidence
+    streams: AttachedStreams
+    conversation: Conversation
+    removal: asyncio.Task[None] | None = None
+
+    @property
+    def id(self) -> str:
+        return self.container.id
+
+    async def final_state(self) -> Mapping[str, Any] | None:
+        """Returns the state of a container that is about to end, or `None` for no answer."""
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_EXIT_TIMEOUT_S):
+                    await self.container.wait()
+            found = await self.container.show()
+        except (DockerError, aiohttp.ClientError, OSError):
+            return None
+        state: Mapping[str, Any] = found["State"]
+        return state
+
+    async def why_lost(self) -> str:
+        """Says why the output ended without an end frame."""
+        if self.removal is not None:
+            return "the box was destroyed"
+        state = await self.final_state()
+        if state is None:
+            return "the Docker engine or the box is gone"
+        if state.get("Running"):
+            return "the connection to the box broke"
+        if state.get("OOMKilled"):
+            return "the box ran out of memory"
+        return f"the box ended with status {state.get('ExitCode')} and without a result"
+
+
+async def remove(container: DockerContainer) -> None:
+    """Kills and removes a container, whatever its state.
+
+    Raises:
+        EngineUnavailable: The engine did not do it.
+    """
+    with engine_errors("remove the sandbox"):
+        try:
+            await container.delete(force=True, v=True)
+        except DockerError as error:
+            if error.status == _CONFLICT:  # somebody else is removing it
+                with suppress(DockerError):
+                    await container.wait(condition="removed")
+            elif error.status != _NOT_FOUND:
+                raise

@@ -1,0 +1,3 @@
+from skillbox_gateway.main import main
+
+main()

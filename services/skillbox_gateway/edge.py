@@ -1,0 +1,194 @@
+"""The HTTP side of Envoy: what it accepts, where it sends it and the filters on the way."""
+
+import base64
+from typing import Any
+
+from skillbox_gateway.config import KIB, MIB, GatewaySettings
+from skillbox_gateway.local_replies import local_reply_config
+from skillbox_gateway.surface import (
+    INFRASTRUCTURE,
+    RawBinding,
+    descriptor_set,
+    lua_source,
+    public_services,
+    raw_bindings,
+)
+from skillbox_gateway.typed import Json, extension, typed
+
+_BUFFER = "filters.http.buffer"
+_TRANSCODER = "filters.http.grpc_json_transcoder"
+# The transcoder parses JSON piece by piece, at a cost that grows with the square of its size and
+# before a service has seen a key. The messages that are typed are small.
+_TYPED_BODY = 256 * KIB
+
+_ALWAYS = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+
+
+def connection_manager(settings: GatewaySettings) -> Json:
+    return extension(
+        "filters.network.http_connection_manager",
+        "filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix="api",
+        codec_type="AUTO",
+        # Whose request it is.
+        use_remote_address=True,
+        xff_num_trusted_hops=settings.trusted_proxies,
+        preserve_external_request_id=True,
+        always_set_request_id_in_response=True,
+        # What is no clean request.
+        early_header_mutation_extensions=[_strip_internal_headers()],
+        normalize_path=True,
+        merge_slashes=True,
+        path_with_escaped_slashes_action="KEEP_UNCHANGED",
+        max_request_headers_kb=settings.max_header_size,
+        common_http_protocol_options={
+            "max_headers_count": 100,
+            "headers_with_underscores_action": "DROP_HEADER",
+            "idle_timeout": "3600s",
+        },
+        http2_protocol_options={
+            "max_concurrent_streams": 100,
+            "initial_stream_window_size": MIB,
+            "initial_connection_window_size": 4 * MIB,
+        },
+        request_headers_timeout="10s",
+        # Each route says how long a stream may be silent.
+        stream_idle_timeout="300s",
+        # What goes out.
+        server_header_transformation="PASS_THROUGH",
+        local_reply_config=local_reply_config(),
+        route_config=_routes(settings),
+        http_filters=[
+            *([_rate_limit(settings.rate_limit)] if settings.rate_limit else []),
+            extension(
+                "filters.http.lua",
+                "filters.http.lua.v3.Lua",
+                default_source_code={"inline_string": lua_source()},
+            ),
+            extension(_BUFFER, f"{_BUFFER}.v3.Buffer", max_request_bytes=_TYPED_BODY),
+            _transcoder(settings),
+            extension(
+                "filters.http.router", "filters.http.router.v3.Router", suppress_envoy_headers=True
+            ),
+        ],
+    )
+
+
+def _strip_internal_headers() -> Json:
+    return extension(
+        "http.early_header_mutation.header_mutation",
+        "http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        mutations=[
+            {"remove": name}
+            for name in (
+                "x-envoy-original-method",
+                "x-envoy-original-path",
+                "x-http-code",
+                "x-rest-error",
+            )
+        ],
+    )
+
+
+def _rate_limit(per_second: int) -> Json:
+    bucket = {"max_tokens": 2 * per_second, "tokens_per_fill": per_second, "fill_interval": "1s"}
+    return extension(
+        "filters.http.local_ratelimit",
+        "filters.http.local_ratelimit.v3.LocalRateLimit",
+        stat_prefix="rate_limit",
+        filter_enabled=_ALWAYS,
+        filter_enforced=_ALWAYS,
+        # Of everybody together; that of one address comes first.
+        token_bucket={"max_tokens": 4_000_000, "tokens_per_fill": 4_000_000, "fill_interval": "1s"},
+        rate_limits=[{"actions": [{"remote_address": {}}]}],
+        descriptors=[{"entries": [{"key": "remote_address"}], "token_bucket": bucket}],
+        max_dynamic_descriptors=10_000,
+        rate_limited_as_resource_exhausted=True,
+        response_headers_to_add=[{"header": {"key": "retry-after", "value": "1"}}],
+    )
+
+
+def _transcoder(settings: GatewaySettings) -> Json:
+    return extension(
+        _TRANSCODER,
+        f"{_TRANSCODER}.v3.GrpcJsonTranscoder",
+        proto_descriptor_bin=base64.b64encode(descriptor_set()).decode(),
+        services=list(public_services()),
+        print_options={"preserve_proto_field_names": True},
+        request_validation_options={
+            "reject_unknown_method": True,
+            "reject_unknown_query_parameters": True,
+            "reject_binding_body_field_collisions": True,
+        },
+        max_request_body_size=settings.max_json_size,
+        max_response_body_size=settings.max_reply_size,
+    )
+
+
+def _routes(settings: GatewaySettings) -> Json:
+    targets = {**public_services(), **INFRASTRUCTURE}
+    return {
+        "name": "api",
+        "virtual_hosts": [
+            {
+                "name": "api",
+                "domains": ["*"],
+                "routes": [
+                    _health(),
+                    *(_raw(binding, settings.max_json_size) for binding in raw_bindings()),
+                    *(_service(name, cluster) for name, cluster in targets.items()),
+                ],
+            }
+        ],
+    }
+
+
+def _health() -> Json:
+    return {
+        "match": _match("GET", "/health"),
+        "direct_response": {"status": 200, "body": {"inline_string": '{"status":"ok"}'}},
+        "response_headers_to_add": [
+            {
+                "header": {"key": "content-type", "value": "application/json"},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        ],
+        "typed_per_filter_config": {
+            f"envoy.{_TRANSCODER}": typed("config.route.v3.FilterConfig", disabled=True)
+        },
+    }
+
+
+def _raw(binding: RawBinding, limit: int) -> Json:
+    """Says how much body to take; the transcoder then makes the request one of `_service`."""
+    buffered = _body(buffer={"max_request_bytes": limit})
+    return {
+        "match": _match(binding.method, binding.path),
+        "direct_response": {"status": 404},
+        "typed_per_filter_config": _body(disabled=True) if binding.streamed else buffered,
+    }
+
+
+def _service(service: str, cluster: str) -> Json:
+    return {
+        "match": {"prefix": f"/{service}/"},
+        "route": {
+            "cluster": cluster,
+            # A run and a stream last as long as they last; silence is what ends them.
+            "timeout": "0s",
+            "idle_timeout": "3600s" if cluster == "executor" else "300s",
+            "retry_policy": {"retry_on": "connect-failure,refused-stream", "num_retries": 2},
+        },
+        "typed_per_filter_config": _body(disabled=True),
+    }
+
+
+def _match(method: str, path: str) -> Json:
+    return {
+        "path": path,
+        "headers": [{"name": ":method", "string_match": {"exact": method}}],
+    }
+
+
+def _body(**fields: Any) -> Json:
+    return {f"envoy.{_BUFFER}": typed(f"extensions.{_BUFFER}.v3.BufferPerRoute", **fields)}

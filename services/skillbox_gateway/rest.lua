@@ -1,0 +1,138 @@
+-- Shapes REST replies. This filter stands before the transcoder, so it sees a request before
+-- and a reply after it. Calls over native gRPC pass untouched.
+
+local NAMESPACE = "skillbox"
+
+-- What a caller is told when a call failed without an error of the services' catalogue:
+-- the service was not reached, went away, or gRPC itself refused the call.
+local UNAVAILABLE = {"503", '{"error":"service_unavailable","message":"the service is not available"}'}
+local UNCATALOGUED = {
+  ["1"] = UNAVAILABLE, -- CANCELLED
+  ["4"] = UNAVAILABLE, -- DEADLINE_EXCEEDED
+  ["8"] = {"429", '{"error":"resource_exhausted","message":"too many requests"}'},
+  ["12"] = {"404", '{"error":"not_found","message":"no such method and path"}'}, -- UNIMPLEMENTED
+  ["14"] = UNAVAILABLE,
+}
+local INTERNAL = {"500", '{"error":"internal_error","message":"internal error"}'}
+
+-- Says what is wrong with the form of the Authorization header; the services check the token.
+local function authorization_problem(value)
+  if value == nil then
+    return "missing Authorization header"
+  end
+  local scheme, token = value:match("^([^ ]*) (.*)$")
+  if scheme == nil or scheme:lower() ~= "bearer" then
+    return "Authorization header must use Bearer scheme"
+  end
+  if token:match("^%s*$") then
+    return "empty bearer token"
+  end
+end
+
+local function remove_internal(headers)
+  local names = {"x-http-code", "x-rest-error", "x-local-reply"}
+  for name in pairs(headers) do
+    if name:sub(1, 5) == "grpc-" then
+      names[#names + 1] = name
+    end
+  end
+  for _, name in ipairs(names) do
+    headers:remove(name)
+  end
+end
+
+-- Waits for the end of the reply and puts `text` in the place of its body. What was fetched
+-- from the handle before has to be fetched again.
+local function replace_body(handle, text)
+  handle:body(true):setBytes(text)
+  local trailers = handle:trailers()
+  if trailers ~= nil then
+    remove_internal(trailers)
+  end
+end
+
+local function set_json(handle, text)
+  replace_body(handle, text)
+  handle:headers():replace("content-type", "application/json")
+end
+
+-- Polishes what Envoy wrote by its local_reply_config.
+local function shape_local_reply(handle, details)
+  local body = handle:body()
+  if body == nil then
+    return
+  end
+  local text = body:getBytes(0, body:length()):gsub("\n$", "")
+  if details == "grpc_json_transcode_failure{INVALID_ARGUMENT}" then
+    text = text:gsub('"message":"[: ]*', '"message":"invalid JSON body: ', 1)
+  else
+    text = text:gsub('Could not find field (\\".-\\") in the type \\"[%w._]*\\"%.', "unknown query parameter %1", 1)
+  end
+  set_json(handle, text)
+end
+
+local function shape_error(handle, grpc_status)
+  local source = handle:headers()
+  if source:get("x-rest-error") == nil then
+    -- The service had sent headers before it failed.
+    handle:body()
+    source = handle:trailers() or handle:headers()
+  end
+  local status, text = source:get("x-http-code"), source:get("x-rest-error")
+  local retry_after = source:get("retry-after")
+  if text == nil then
+    status, text = unpack(UNCATALOGUED[grpc_status] or INTERNAL)
+  end
+  set_json(handle, text)
+  local headers = handle:headers()
+  headers:replace(":status", status)
+  if retry_after ~= nil then
+    headers:replace("retry-after", retry_after)
+  end
+end
+
+local function shape_success(handle)
+  local headers = handle:headers()
+  local status = headers:get("x-http-code")
+  if status == nil then
+    return
+  end
+  headers:replace(":status", status)
+  if status == "204" then
+    replace_body(handle, "")
+    headers = handle:headers()
+    headers:remove("content-type")
+    headers:remove("content-length")
+  end
+end
+
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  if (headers:get("content-type") or ""):find("^application/grpc") then
+    return
+  end
+  handle:streamInfo():dynamicMetadata():set(NAMESPACE, "rest", true)
+  if (headers:get(":path") .. "/"):find("^/v1[/?]") then
+    local problem = authorization_problem(headers:get("authorization"))
+    if problem ~= nil then
+      handle:respond({[":status"] = "401"}, problem)
+    end
+  end
+end
+
+function envoy_on_response(handle)
+  local metadata = handle:streamInfo():dynamicMetadata():get(NAMESPACE)
+  if metadata == nil then
+    return
+  end
+  local headers = handle:headers()
+  local details, grpc_status = headers:get("x-local-reply"), headers:get("grpc-status")
+  if details ~= nil then
+    shape_local_reply(handle, details)
+  elseif grpc_status ~= nil and grpc_status ~= "0" then
+    shape_error(handle, grpc_status)
+  else
+    shape_success(handle)
+  end
+  remove_internal(handle:headers())
+end

@@ -1,0 +1,3 @@
+from skillbox_local.main import main
+
+main()

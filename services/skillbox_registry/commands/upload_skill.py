@@ -1,0 +1,78 @@
+"""Takes an archive in: receive, check, store."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from skillbox_common.errors import SkillAlreadyExists
+from skillbox_registry.limits import Limits
+from skillbox_registry.skill import SkillSpec, StoredSkill, archive_key
+from skillbox_registry.spool import Spool
+from skillbox_registry.store.interface import ArchiveStore, SkillStore
+from skillbox_registry.upload_body import UploadBody
+from skillbox_registry.validate import validate_archive
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    skill: StoredSkill
+    warnings: tuple[str, ...]
+
+
+class UploadSkill:
+    """Stores a version. Nothing is stored of an upload that is refused.
+
+    Args:
+        max_size: Bytes that an archive may have.
+        immutable: Whether other bytes for a stored version are refused, not taken.
+    """
+
+    def __init__(
+        self,
+        skills: SkillStore,
+        archives: ArchiveStore,
+        *,
+        limits: Limits,
+        max_size: int,
+        immutable: bool,
+    ) -> None:
+        self._skills = skills
+        self._archives = archives
+        self._limits = limits
+        self._max_size = max_size
+        self._immutable = immutable
+
+    async def __call__(
+        self, tenant_id: str, chunks: AsyncIterator[bytes], body: UploadBody
+    ) -> Uploaded:
+        """Reads `chunks` to their end, unless they are refused before.
+
+        Raises:
+            InvalidArgument: There is no archive in the body.
+            InvalidSkill: The archive is refused.
+            SkillTooLarge: It is larger than `max_size`.
+            SkillAlreadyExists: Versions are immutable and this one has other bytes.
+        """
+        with Spool(self._max_size) as spool:
+            async for chunk in chunks:
+                await asyncio.to_thread(body.write, chunk, spool)
+            expected = body.finish(spool)
+            validated = await asyncio.to_thread(validate_archive, spool.file, self._limits)
+            expected.check(validated.spec)
+            stored = await self._store(tenant_id, validated.spec, spool)
+        return Uploaded(stored, validated.warnings)
+
+    async def _store(self, tenant_id: str, spec: SkillSpec, spool: Spool) -> StoredSkill:
+        stored = await self._skills.find(tenant_id, spec.name, spec.version)
+        if stored is None or (stored.digest != spool.digest and not self._immutable):
+            # The archive first: a row must never name one that is not there.
+            spool.file.seek(0)
+            await self._archives.put(archive_key(spool.digest), spool.file, "application/zip")
+            stored = await self._skills.put(
+                tenant_id, spec, spool.digest, spool.size, replace=not self._immutable
+            )
+        if stored.digest != spool.digest and self._immutable:
+            raise SkillAlreadyExists(
+                f"skill {spec.name}@{spec.version} already exists with other content"
+            )
+        return stored

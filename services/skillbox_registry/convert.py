@@ -1,0 +1,88 @@
+"""Between the messages of `skillbox.registry.v1` and the domain."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+from google.protobuf import json_format
+from google.protobuf.struct_pb2 import Struct
+
+from skillbox.registry.v1 import skill_pb2
+from skillbox.registry.v1.resolver_service_pb2 import ResolveSkillResponse
+from skillbox_registry.skill import SkillSpec, SkillSummary, StoredSkill
+
+Message = TypeVar("Message")
+
+
+def to_skill(stored: StoredSkill) -> skill_pb2.Skill:
+    spec = stored.spec
+    return skill_pb2.Skill(
+        name=spec.name,
+        version=spec.version,
+        description=spec.description,
+        lang=spec.lang,
+        image=spec.image,
+        instructions=spec.instructions,
+        timeout=spec.timeout,
+        resources=skill_pb2.Resources(cpu=spec.cpu, memory=spec.memory),
+        mode=spec.mode,
+        entrypoint=spec.entrypoint,
+        digest=stored.digest,
+        size_bytes=stored.size_bytes,
+        input_schema=_to_struct(spec.input_schema),
+        output_schema=_to_struct(spec.output_schema),
+        created_at=stored.created_at,
+        updated_at=stored.updated_at,
+    )
+
+
+def to_summary(summary: SkillSummary) -> skill_pb2.SkillSummary:
+    return skill_pb2.SkillSummary(
+        name=summary.name,
+        version=summary.version,
+        description=summary.description,
+        lang=summary.lang,
+    )
+
+
+def to_resolved(stored: StoredSkill) -> ResolveSkillResponse:
+    return ResolveSkillResponse(
+        skill=to_skill(stored),
+        archive_key=stored.archive_key,
+        root=stored.spec.root,
+        input_schema_json=stored.spec.input_schema,
+        output_schema_json=stored.spec.output_schema,
+    )
+
+
+def to_rest(skill: SkillSpec | SkillSummary) -> dict[str, str]:
+    """Returns what the documented REST replies show of a version."""
+    return {
+        "name": skill.name,
+        "version": skill.version,
+        "description": skill.description,
+        "lang": skill.lang,
+    }
+
+
+async def first_of(
+    messages: AsyncIterator[Message], empty: Message
+) -> tuple[Message, AsyncIterator[Message]]:
+    """Looks at the first message of a stream.
+
+    Returns:
+        It, or `empty` when the stream is, and the whole stream.
+    """
+    iterator = aiter(messages)
+    first = await anext(iterator, empty)
+
+    async def whole() -> AsyncIterator[Message]:
+        yield first
+        async for message in iterator:
+            yield message
+
+    return first, whole()
+
+
+def _to_struct(schema: str) -> Struct | None:
+    return json_format.ParseDict(json.loads(schema), Struct()) if schema else None

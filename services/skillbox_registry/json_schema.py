@@ -1,0 +1,127 @@
+"""Checks that a skill's schema is JSON Schema 2020-12 and refers to nothing outside itself."""
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+
+MAX_SCHEMA = 256 * 1024
+# Deeper ones do not fit the 100 levels that a Protobuf message may have.
+MAX_DEPTH = 30
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_REFERENCES = ("$ref", "$dynamicRef")
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+class UnusableSchema(ValueError):
+    """The text says why."""
+
+
+def parse_schema(content: bytes) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        UnusableSchema: It is no JSON.
+    """
+    try:
+        return json.loads(content, parse_constant=_refuse_constant)
+    except UnusableSchema:
+        raise
+    except (ValueError, RecursionError) as error:
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise UnusableSchema(f"not valid JSON{where}") from error
+
+
+def check_schema(schema: object) -> str:
+    """Checks a schema.
+
+    Returns:
+        The schema as JSON.
+
+    Raises:
+        UnusableSchema: It is no JSON Schema 2020-12, or has a reference that leads nowhere or
+            to another document.
+    """
+    if not isinstance(schema, dict):
+        raise UnusableSchema("expected a JSON Schema that is an object")
+    _check_tree(schema, 1)
+    if str(schema.get("$schema", _DIALECT)).rstrip("#") != _DIALECT:
+        raise UnusableSchema(f"$schema: expected {_DIALECT}")
+    text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
+    if len(text) > MAX_SCHEMA:
+        raise UnusableSchema(f"longer than {MAX_SCHEMA} characters")
+    try:
+        Draft202012Validator.check_schema(schema)
+        _check_references(schema)
+    except SchemaError as error:
+        path = "/".join(map(str, error.path)) or "(root)"
+        raise UnusableSchema(f"not valid JSON Schema 2020-12 at {path[:100]}") from error
+    except Unresolvable as error:
+        raise UnusableSchema(f"$ref {error.ref[:100]!r} leads nowhere") from error
+    except (RecursionError, OverflowError, ValueError) as error:
+        # A pattern that is too large to compile, or an $id that is no URI.
+        raise UnusableSchema("has a pattern or an $id that cannot be used") from error
+    return text
+
+
+def _check_tree(value: object, depth: int) -> None:
+    """Refuses what JSON or Protobuf cannot hold, and references to other documents."""
+    if depth > MAX_DEPTH:
+        raise UnusableSchema(f"nested deeper than {MAX_DEPTH} levels")
+    match value:
+        case dict():
+            for key, item in value.items():
+                if not isinstance(key, str):
+                    raise UnusableSchema(f"the key {key!r} is not a text: quote it")
+                if key in _REFERENCES and isinstance(item, str) and not item.startswith("#"):
+                    raise UnusableSchema(f"{key} {item[:100]!r}: expected one that begins with #")
+                _check_tree(key, depth)
+                _check_tree(item, depth + 1)
+        case list():
+            for item in value:
+                _check_tree(item, depth + 1)
+        case str():
+            if _UNSTORABLE.search(value):
+                raise UnusableSchema("a text holds a NUL or half a surrogate pair")
+        case bool() | None:
+            pass
+        case int() | float():
+            _check_number(value)
+        case _:
+            raise UnusableSchema(f"{str(value)[:40]!r} is no JSON value: quote it")
+
+
+def _check_number(value: float) -> None:
+    try:
+        finite = math.isfinite(float(value))
+    except OverflowError:
+        finite = False
+    if not finite:
+        raise UnusableSchema("a number is out of range")
+
+
+def _check_references(schema: dict[str, Any]) -> None:
+    """Looks every local reference up."""
+    root = Resource.from_contents(schema, default_specification=DRAFT202012)
+    registry: Registry[Any] = Registry().with_resource("", root).crawl()
+    waiting = [(registry.resolver_with_root(root), root)]
+    while waiting:
+        resolver, resource = waiting.pop()
+        contents = resource.contents
+        if isinstance(contents, dict):
+            for key in _REFERENCES:
+                if key in contents:
+                    resolver.lookup(contents[key])
+        for sub in resource.subresources():
+            waiting.append((resolver.in_subresource(sub), sub))
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise UnusableSchema(f"{name} is no JSON value")

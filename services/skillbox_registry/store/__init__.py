@@ -1,0 +1,1 @@
+"""Where the Registry keeps its rows."""

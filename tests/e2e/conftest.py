@@ -1,0 +1,46 @@
+"""The whole stack, started once for each driver."""
+
+from collections.abc import AsyncIterator
+
+import psutil
+import pytest
+
+from tests.e2e.stack import Client, Stack
+from tests.e2e.waiting import until
+
+DRIVERS = [
+    pytest.param("docker", marks=pytest.mark.docker),
+    pytest.param("bubblewrap", marks=pytest.mark.bubblewrap),
+]
+
+
+@pytest.fixture(scope="session", params=DRIVERS)
+async def client(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Client]:
+    """A client of a running stack; data is shared by all tests of the session."""
+    stack = Stack(tmp_path_factory.mktemp("e2e") / "data", request.param)
+    try:
+        stack.start()
+        status = stack.status()
+        assert status["sandbox"] == request.param
+        processes = stack.processes()
+        yield Client(stack, status["url"])
+        processes += stack.processes()
+    finally:
+        done = stack.down()
+    assert done.returncode == 0, done.stderr
+    _, alive = psutil.wait_procs(processes, timeout=1)
+    assert not alive
+    assert not await stack.containers()
+
+
+@pytest.fixture
+async def no_boxes_left(client: Client) -> AsyncIterator[None]:
+    """Fails when a test leaves boxes. They are removed after the reply, hence the patience."""
+    yield
+
+    async def none() -> bool:
+        return not await client.stack.boxes()
+
+    await until(none)

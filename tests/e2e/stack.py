@@ -1,0 +1,174 @@
+"""Starts the whole stack the way a user does, and looks at it from outside."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc.aio
+import httpx
+import psutil
+from aiodocker import Docker
+
+SKILLBOX = Path(sys.executable).with_name("skillbox")
+DOCKER_HOST = (
+    os.environ.get("SKILLBOX_DOCKER_HOST")
+    or os.environ.get("DOCKER_HOST")
+    or "unix:///var/run/docker.sock"
+)
+API_KEY = "sk-example-test-key"
+_TIMEOUT_S = 100
+
+
+def skillbox(
+    *args: str | Path,
+    env: Mapping[str, str] | None = None,
+    binary: Path = SKILLBOX,
+    cwd: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command of the command line to its end. Settings of the caller do not count."""
+    return subprocess.run(
+        [binary, *args],
+        env=environment(env),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Returns the caller's environment with `extra` in place of its own settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SKILLBOX_")}
+    return {**kept, "SKILLBOX_DOCKER_HOST": DOCKER_HOST, **(extra or {})}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack in a data directory."""
+
+    data_dir: Path
+    sandbox: str
+    port: int = 0
+    binary: Path = SKILLBOX
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def up(self, *options: str) -> subprocess.CompletedProcess[str]:
+        """Starts it in the background; the caller looks at the exit code."""
+        return skillbox(
+            *("up", "--detach", "--port", str(self.port), "--data-dir", self.data_dir),
+            *("--sandbox", self.sandbox, *options),
+            env={"SKILLBOX_BOOTSTRAP_API_KEY": API_KEY, **self.env},
+            binary=self.binary,
+            cwd=self.data_dir.parent,
+        )
+
+    def start(self) -> None:
+        """Starts it; fails with what it said when it does not start."""
+        done = self.up()
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{self.logs()}"
+
+    def down(self) -> subprocess.CompletedProcess[str]:
+        return skillbox("down", "--data-dir", self.data_dir, binary=self.binary)
+
+    def status(self) -> dict[str, Any]:
+        """Returns `status -o json`."""
+        done = skillbox("status", "-o", "json", "--data-dir", self.data_dir, binary=self.binary)
+        status: dict[str, Any] = json.loads(done.stdout)
+        assert done.returncode == (0 if status["state"] == "running" else 1)
+        return status
+
+    def logs(self) -> str:
+        """Returns the end of every log."""
+        return "\n".join(
+            f"--- {log.name}\n{log.read_text(errors='replace')[-2000:]}"
+            for log in sorted((self.data_dir / "logs").glob("*.log"))
+        )
+
+    def processes(self) -> list[psutil.Process]:
+        """Returns the supervisor and all that descends from it."""
+        supervisor = psutil.Process(int((self.data_dir / "lock").read_text()))
+        return [supervisor, *supervisor.children(recursive=True)]
+
+    async def containers(self) -> list[str]:
+        """Returns the ids of the boxes of this stack that the engine has, in any state."""
+        owner = (self.data_dir / "executor-id").read_text().strip()
+        async with Docker(DOCKER_HOST) as docker:
+            found = await docker.containers.list(
+                all=True, filters={"label": [f"skillbox.owner={owner}"]}
+            )
+        return [container.id for container in found]
+
+    async def boxes(self) -> list[str]:
+        """Returns what there is of boxes: containers, or processes of bubblewrap."""
+        if self.sandbox == "docker":
+            return await self.containers()
+        return [
+            str(process.pid)
+            for process in self.processes()
+            if process.is_running() and process.name() == "bwrap"
+        ]
+
+
+@dataclass(frozen=True)
+class Client:
+    """Talks to a running stack in all the ways there are."""
+
+    stack: Stack
+    url: str
+
+    def cli(self, *args: str | Path) -> subprocess.CompletedProcess[str]:
+        """Runs a command against this stack."""
+        return skillbox(*args, env=self.env, binary=self.stack.binary, cwd=self.stack.data_dir)
+
+    def cli_ok(self, *args: str | Path) -> str:
+        """Runs a command that has to succeed; returns its stdout."""
+        done = self.cli(*args)
+        assert done.returncode == 0, f"{args}: {done.stdout}\n{done.stderr}\n{self.stack.logs()}"
+        return done.stdout
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"SKILLBOX_SERVER_URL": self.url, "SKILLBOX_API_KEY": API_KEY}
+
+    def http(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {API_KEY}"},
+            timeout=60,
+            trust_env=False,
+        )
+
+    @asynccontextmanager
+    async def channel(self) -> AsyncIterator[grpc.aio.Channel]:
+        options = [("grpc.enable_http_proxy", 0)]
+        async with grpc.aio.insecure_channel(urlsplit(self.url).netloc, options) as channel:
+            yield channel
+
+    @property
+    def metadata(self) -> list[tuple[str, str]]:
+        return [("authorization", f"Bearer {API_KEY}")]
+
+    async def push(self, archive: bytes) -> None:
+        """Uploads a skill."""
+        async with self.http() as http:
+            reply = await http.post(
+                "/v1/skills", content=archive, headers={"Content-Type": "application/zip"}
+            )
+        assert reply.status_code == 201, reply.text
+
+    async def run(self, skill: str, **body: object) -> dict[str, Any]:
+        """Runs a skill over REST and returns its RunResult."""
+        async with self.http() as http:
+            reply = await http.post("/v1/executions", json={"skill": skill, **body})
+        assert reply.status_code == 200, reply.text
+        result: dict[str, Any] = reply.json()
+        return result

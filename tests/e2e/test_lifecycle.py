@@ -1,0 +1,180 @@
+"""Starting, stopping and failing of the stack itself."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e import skills
+from tests.e2e.conftest import DRIVERS
+from tests.e2e.stack import SKILLBOX, Client, Stack, environment
+from tests.e2e.waiting import until
+
+SERVICES = ["postgres", "s3", "gateway", "auth", "registry", "executor"]
+
+
+@pytest.fixture
+async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
+    """A stack that the test starts, and that is stopped whatever it did."""
+    stack = Stack(tmp_path / "data", "bubblewrap")
+    yield stack
+    stack.down()
+
+
+async def gone(processes: list[psutil.Process]) -> None:
+    _, alive = await asyncio.to_thread(psutil.wait_procs, processes, 20)
+    assert not alive
+
+
+def test_status(client: Client) -> None:
+    status = client.stack.status()
+    services = status.pop("services")
+    assert status == {
+        "state": "running",
+        "url": client.url,
+        "data_dir": str(client.stack.data_dir),
+        "sandbox": client.stack.sandbox,
+        "docker_host": status["docker_host"] if client.stack.sandbox == "docker" else "",
+    }
+    assert list(services) == SERVICES
+    for service in services.values():
+        assert service["state"] == "running"
+        assert psutil.pid_exists(service["pid"])
+        assert service["restarts"] == 0
+
+
+def test_status_and_down_without_a_stack(stack: Stack) -> None:
+    assert stack.status() == {"state": "stopped", "data_dir": str(stack.data_dir), "services": {}}
+    done = stack.down()
+    assert done.returncode == 0
+    assert f"no Skillbox runs in {stack.data_dir}" in done.stderr
+
+
+def test_no_secret_in_a_command_line(client: Client) -> None:
+    data = client.stack.data_dir
+    secrets = [(data / name).read_text().strip() for name in ("s3-secret-key", "api-key")]
+    for process in client.stack.processes():
+        words = " ".join(process.cmdline())
+        assert not [secret for secret in secrets if secret in words]
+
+
+def test_second_supervisor(client: Client) -> None:
+    done = client.stack.up()
+    assert done.returncode == 1
+    assert "is in use by a running Skillbox (pid" in done.stderr
+
+
+def test_port_taken(stack: Stack) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = stack.up("--port", str(port))
+    assert done.returncode == 1
+    assert f"Error: port {port} of 127.0.0.1 is taken by " in done.stderr
+    assert f"(pid {os.getpid()}): choose another with --port" in done.stderr
+    assert stack.status()["state"] == "stopped"
+
+
+def test_service_that_cannot_start(tmp_path: Path) -> None:
+    stack = Stack(tmp_path / "data", "bubblewrap", env={"SKILLBOX_MAX_TIMEOUT": "soon"})
+    done = stack.up()
+    assert done.returncode == 1
+    assert "Error: executor ended with exit code 2; the end of " in done.stderr
+    assert "SKILLBOX_MAX_TIMEOUT='soon'" in done.stderr
+    assert stack.status()["state"] == "stopped"
+
+
+def test_no_engine(tmp_path: Path) -> None:
+    host = f"unix://{tmp_path}/none.sock"
+    env = {"SKILLBOX_DOCKER_HOST": host}
+    done = Stack(tmp_path / "data", "docker", env=env).up()
+    assert done.returncode == 1
+    assert f"Error: no Docker Engine at {host}" in done.stderr
+
+    stack = Stack(tmp_path / "data", "auto", env=env)
+    try:
+        done = stack.up()
+        assert done.returncode == 0, done.stderr
+        assert f"bubblewrap (no Docker Engine at {host}" in done.stdout
+        assert stack.status()["sandbox"] == "bubblewrap"
+    finally:
+        stack.down()
+
+
+async def test_long_data_directory(tmp_path: Path) -> None:
+    """The path of a Unix socket is short; that of a directory need not be."""
+    folder = tmp_path / ("long" * 20) / ("er" * 20)
+    folder.mkdir(parents=True)
+    stack = Stack(folder / "data", "bubblewrap")
+    try:
+        stack.start()
+    finally:
+        assert stack.down().returncode == 0
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_sigterm_leaves_nothing(tmp_path: Path, driver: str) -> None:
+    stack = Stack(tmp_path / "data", driver)
+    process = await asyncio.create_subprocess_exec(
+        *(SKILLBOX, "up", "--port", "0", "--data-dir", stack.data_dir, "--sandbox", driver),
+        env=environment({"SKILLBOX_BOOTSTRAP_API_KEY": "sk-example-test-key"}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert process.stdout
+        first = (await process.stdout.readline()).decode()
+        assert first.startswith("Skillbox is ready at http://127.0.0.1:"), stack.logs()
+        client = Client(stack, first.split()[-1])
+        await client.push(skills.SLEEPER)
+        # One that would run on for a minute, and is cut off.
+        run = asyncio.create_task(client.run("sleeper"))
+        await until(stack.boxes)
+        processes = stack.processes()
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+        with pytest.raises((AssertionError, OSError, Exception)):
+            await run
+        await gone(processes)
+        assert not await stack.containers()
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+
+async def test_what_crashes_is_restarted(stack: Stack) -> None:
+    stack.start()
+    client = Client(stack, stack.status()["url"])
+    await client.push(skills.PYTHON)
+    for name in ("postgres", "executor"):
+        os.kill(stack.status()["services"][name]["pid"], signal.SIGKILL)
+
+    async def healed() -> bool:
+        services = stack.status()["services"]
+        crashed = [services[name] for name in ("postgres", "executor")]
+        async with client.http() as http:
+            ready = (await http.get("/ready")).status_code == 200
+        return ready and all(
+            service["state"] == "running" and service["restarts"] >= 1 for service in crashed
+        )
+
+    await until(healed, 30)
+    assert (await client.run("python-square", input={"value": 3}))["output"] == {"square": 9}
+
+
+async def test_start_after_the_supervisor_was_killed(stack: Stack) -> None:
+    stack.start()
+    processes = stack.processes()
+    processes[0].kill()
+    # At once: the next start has to cope with what is still ending.
+    stack.start()
+    await gone(processes)
+    status = stack.status()
+    assert {service["state"] for service in status["services"].values()} == {"running"}

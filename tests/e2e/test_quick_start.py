@@ -1,0 +1,64 @@
+"""The first minutes of a user, also with nothing but the built wheel."""
+
+import asyncio
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import DRIVERS
+from tests.e2e.quick_start import check_history, five_commands
+from tests.e2e.stack import Client, Stack
+from tests.support.parts import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_everything_survives_a_restart(tmp_path: Path, driver: str) -> None:
+    stack = Stack(tmp_path / "data", driver, port=free_port())
+    client = Client(stack, f"http://127.0.0.1:{stack.port}")
+    try:
+        stack.start()
+        execution_id = await asyncio.to_thread(five_commands, client)
+        assert stack.down().returncode == 0
+        stack.start()
+        await asyncio.to_thread(check_history, client, execution_id)
+    finally:
+        stack.down()
+    assert not await stack.containers()
+
+
+@pytest.mark.bubblewrap
+@pytest.mark.timeout(400)
+async def test_the_wheel_is_complete(tmp_path: Path) -> None:
+    skillbox = await asyncio.to_thread(_install_wheel, tmp_path)
+    stack = Stack(tmp_path / "data", "bubblewrap", port=free_port(), binary=skillbox)
+    client = Client(stack, f"http://127.0.0.1:{stack.port}")
+    try:
+        stack.start()
+        await asyncio.to_thread(five_commands, client)
+    finally:
+        stack.down()
+
+
+def _install_wheel(folder: Path) -> Path:
+    """Installs the built wheel into an environment of its own; returns its command line."""
+    dist = folder / "dist"
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", dist, ROOT]
+    _run(*build)
+    (wheel,) = dist.iterdir()
+    environment = folder / "venv"
+    venv.create(environment, with_pip=True)
+    install = [environment / "bin/pip", "install", "--quiet", "-c", ROOT / "constraints.txt"]
+    _run(*install, f"skillbox[server,cli] @ {wheel.as_uri()}")
+    return environment / "bin/skillbox"
+
+
+def _run(*command: str | Path) -> None:
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, cwd="/"
+    )
+    assert done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
