@@ -7,6 +7,7 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from skillbox.executor.v1.readiness_service_pb2 import (
+    Checks,
     GetReadinessRequest,
     GetReadinessResponse,
 )
@@ -53,4 +54,6 @@ class ReadinessServicer(ReadinessServiceServicer):
         shown = {
             name: text for name, text in results.items() if name in _DOCUMENTED or text != "ok"
         }
-        return GetReadinessResponse(status="ready" if ready else "not_ready", checks=shown)
+        return GetReadinessResponse(
+            status="ready" if ready else "not_ready", checks=Checks(**shown)
+        )

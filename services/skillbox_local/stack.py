@@ -37,7 +37,7 @@ async def run(options: Options, ready: Callable[[State], None]) -> None:
     data.create()
     with data.locked(), StopSignals(_tell_stopping) as stop:
         before = state.read(data.state)
-        await asyncio.to_thread(_clean_up, before)
+        await _clean_up(before)
         address = ports.claim(options.host, options.port)
         _keep_api_key(data)
         sandbox = await choose(options.sandbox)
@@ -121,9 +121,9 @@ class Stack:
         state.write(self.data.state, self.state())
 
 
-def _clean_up(before: State | None) -> None:
+async def _clean_up(before: State | None) -> None:
     """Removes what a killed supervisor left behind."""
-    end_leftovers(before)
+    await end_leftovers(before)
     if before is not None and before.run_dir:
         shutil.rmtree(before.run_dir, ignore_errors=True)
 

@@ -1,7 +1,9 @@
 """Keeps a list of programs running. Knows nothing of what they are."""
 
 import asyncio
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -10,6 +12,7 @@ from skillbox_local.process import Child, Program
 from skillbox_local.state import ProcessState, State
 
 _LEFTOVER_S = 15.0
+_INTERVAL_S = 0.05
 
 
 class Supervisor:
@@ -77,26 +80,26 @@ class Supervisor:
         self._failed.cancel()
 
 
-def end_leftovers(state: State | None) -> None:
+async def end_leftovers(state: State | None) -> None:
     """Ends what a killed supervisor left behind; it got a signal then and may still be busy."""
-    left = [
-        process
-        for recorded in (state.services.values() if state else ())
-        if (process := _process(recorded)) is not None
-    ]
-    for process in left:
-        process.terminate()
-    _, alive = psutil.wait_procs(left, timeout=_LEFTOVER_S)
-    for process in alive:
-        process.kill()
-    psutil.wait_procs(alive, timeout=_LEFTOVER_S)
+    recorded = list(state.services.values()) if state else []
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in filter(None, map(_left, recorded)):
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LEFTOVER_S):
+                while any(map(_left, recorded)):
+                    await asyncio.sleep(_INTERVAL_S)
 
 
-def _process(recorded: ProcessState) -> psutil.Process | None:
+def _left(recorded: ProcessState) -> psutil.Process | None:
+    """Returns the process that was recorded, unless it has ended."""
     try:
         process = psutil.Process(recorded.pid) if recorded.pid else None
+        if process is None or process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        # Another process may have got the number since.
+        return process if abs(process.create_time() - recorded.created) < 1 else None
     except psutil.NoSuchProcess:
         return None
-    if process is None or abs(process.create_time() - recorded.created) > 1:
-        return None
-    return process

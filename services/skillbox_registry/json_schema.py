@@ -11,7 +11,9 @@ from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-MAX_SCHEMA = 256 * 1024
+MAX_SCHEMA = 64 * 1024
+# To check a schema costs a fraction of a millisecond for each of its values.
+MAX_VALUES = 5_000
 # Deeper ones do not fit the 100 levels that a Protobuf message may have.
 MAX_DEPTH = 30
 
@@ -51,7 +53,8 @@ def check_schema(schema: object) -> str:
     """
     if not isinstance(schema, dict):
         raise UnusableSchema("expected a JSON Schema that is an object")
-    _check_tree(schema, 1)
+    if _check_tree(schema, 1) > MAX_VALUES:
+        raise UnusableSchema(f"more than {MAX_VALUES} values")
     if str(schema.get("$schema", _DIALECT)).rstrip("#") != _DIALECT:
         raise UnusableSchema(f"$schema: expected {_DIALECT}")
     text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
@@ -71,31 +74,43 @@ def check_schema(schema: object) -> str:
     return text
 
 
-def _check_tree(value: object, depth: int) -> None:
-    """Refuses what JSON or Protobuf cannot hold, and references to other documents."""
+def _check_tree(value: object, depth: int) -> int:
+    """Refuses what JSON or Protobuf cannot hold, and references to other documents.
+
+    Returns:
+        The number of values.
+    """
     if depth > MAX_DEPTH:
         raise UnusableSchema(f"nested deeper than {MAX_DEPTH} levels")
     match value:
         case dict():
             for key, item in value.items():
-                if not isinstance(key, str):
-                    raise UnusableSchema(f"the key {key!r} is not a text: quote it")
-                if key in _REFERENCES and isinstance(item, str) and not item.startswith("#"):
-                    raise UnusableSchema(f"{key} {item[:100]!r}: expected one that begins with #")
-                _check_tree(key, depth)
-                _check_tree(item, depth + 1)
+                _check_key(key, item)
+            return 1 + sum(_check_tree(item, depth + 1) for item in value.values())
         case list():
-            for item in value:
-                _check_tree(item, depth + 1)
+            return 1 + sum(_check_tree(item, depth + 1) for item in value)
         case str():
-            if _UNSTORABLE.search(value):
-                raise UnusableSchema("a text holds a NUL or half a surrogate pair")
+            _check_text(value)
         case bool() | None:
             pass
         case int() | float():
             _check_number(value)
         case _:
             raise UnusableSchema(f"{str(value)[:40]!r} is no JSON value: quote it")
+    return 1
+
+
+def _check_key(key: object, value: object) -> None:
+    if not isinstance(key, str):
+        raise UnusableSchema(f"the key {key!r} is not a text: quote it")
+    _check_text(key)
+    if key in _REFERENCES and isinstance(value, str) and not value.startswith("#"):
+        raise UnusableSchema(f"{key} {value[:100]!r}: expected one that begins with #")
+
+
+def _check_text(text: str) -> None:
+    if _UNSTORABLE.search(text):
+        raise UnusableSchema("a text holds a NUL or half a surrogate pair")
 
 
 def _check_number(value: float) -> None:

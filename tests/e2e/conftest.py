@@ -2,10 +2,9 @@
 
 from collections.abc import AsyncIterator
 
-import psutil
 import pytest
 
-from tests.e2e.stack import Client, Stack
+from tests.e2e.stack import Client, Stack, alive
 from tests.e2e.waiting import until
 
 DRIVERS = [
@@ -30,8 +29,7 @@ async def client(
     finally:
         done = stack.down()
     assert done.returncode == 0, done.stderr
-    _, alive = psutil.wait_procs(processes, timeout=1)
-    assert not alive
+    assert not alive(processes)
     assert not await stack.containers()
 
 

@@ -40,8 +40,10 @@ def check_history(client: Client, execution_id: str) -> None:
 def _curl(client: Client) -> str:
     body = json.dumps({"skill": "data-analysis", "input": json.loads(INPUT)})
     return subprocess.run(
-        ["curl", "--silent", "--show-error", "--fail", "--noproxy", "*"]
-        + ["-H", f"Authorization: Bearer {API_KEY}", "-d", body, f"{client.url}/v1/executions"],
+        [
+            *("curl", "--silent", "--show-error", "--fail", "--noproxy", "*"),
+            *("-H", f"Authorization: Bearer {API_KEY}", "-d", body, f"{client.url}/v1/executions"),
+        ],
         check=True,
         capture_output=True,
         text=True,

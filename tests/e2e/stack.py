@@ -4,8 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,16 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Returns the caller's environment with `extra` in place of its own settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SKILLBOX_")}
     return {**kept, "SKILLBOX_DOCKER_HOST": DOCKER_HOST, **(extra or {})}
+
+
+def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Returns those that have not ended. Nobody may reap what has lost its parent."""
+    found = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 @dataclass(frozen=True)
@@ -112,9 +122,7 @@ class Stack:
         if self.sandbox == "docker":
             return await self.containers()
         return [
-            str(process.pid)
-            for process in self.processes()
-            if process.is_running() and process.name() == "bwrap"
+            str(process.pid) for process in alive(self.processes()) if process.name() == "bwrap"
         ]
 
 

@@ -47,13 +47,14 @@ async def test_the_wheel_is_complete(tmp_path: Path) -> None:
 def _install_wheel(folder: Path) -> Path:
     """Installs the built wheel into an environment of its own; returns its command line."""
     dist = folder / "dist"
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", dist, ROOT]
-    _run(*build)
+    _run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", dist, ROOT)
     (wheel,) = dist.iterdir()
     environment = folder / "venv"
     venv.create(environment, with_pip=True)
-    install = [environment / "bin/pip", "install", "--quiet", "-c", ROOT / "constraints.txt"]
-    _run(*install, f"skillbox[server,cli] @ {wheel.as_uri()}")
+    _run(
+        *(environment / "bin/pip", "install", "--quiet", "-c", ROOT / "constraints.txt"),
+        f"skillbox[server,cli] @ {wheel.as_uri()}",
+    )
     return environment / "bin/skillbox"
 
 

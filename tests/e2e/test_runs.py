@@ -7,6 +7,7 @@ import pytest
 from aiodocker import Docker
 
 from tests.e2e import skills
+from tests.e2e.conftest import DRIVERS
 from tests.e2e.stack import DOCKER_HOST, Client
 from tests.e2e.waiting import until
 
@@ -43,10 +44,8 @@ async def test_caller_that_leaves_cancels(client: Client) -> None:
     await until(cancelled)
 
 
-@pytest.mark.docker
+@pytest.mark.parametrize("client", DRIVERS[:1], indirect=True)
 async def test_a_running_container_has_every_control(client: Client) -> None:
-    if client.stack.sandbox != "docker":
-        return
     await client.push(skills.SLEEPER)
     run = asyncio.create_task(client.run("sleeper"))
     execution = await _running_sleeper(client)

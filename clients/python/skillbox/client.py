@@ -45,8 +45,8 @@ __all__ = [
 
 _CHUNK = 64 * 1024
 _MAX_IDLE = 16
-_NAME_END = re.compile(r"\s*:\s*")
-_MEMBER_END = re.compile(r"\s*[{,]?\s*")
+_COLON = re.compile(r"\s*:\s*")
+_GAP = re.compile(r"\s*[{,]?\s*")
 
 
 class APIError(Exception):
@@ -285,12 +285,12 @@ class Client:
         if args:
             members["args"] = json.dumps(list(args))
         body = "{" + ",".join(f'"{name}":{text}' for name, text in members.items()) + "}"
-        return _build(RunResult, *_parse_object(self._call("POST", "/v1/executions", body)))
+        return _build_run(RunResult, self._call("POST", "/v1/executions", body))
 
     def get_execution(self, execution_id: str) -> Execution:
         """Returns a run in any state."""
         reply = self._call("GET", f"/v1/executions/{_segment(execution_id)}")
-        return _build(Execution, *_parse_object(reply))
+        return _build_run(Execution, reply)
 
     def list_executions(
         self, *, skill: str = "", status: str = "", page_size: int = 50, page_token: str = ""
@@ -310,14 +310,14 @@ class Client:
             query["status"] = status
         if page_token:
             query["page_token"] = page_token
-        page, _ = _parse_object(self._call("GET", f"/v1/executions?{urlencode(query)}"))
+        page = _parse(self._call("GET", f"/v1/executions?{urlencode(query)}"), dict)
         executions = [_build(Execution, item) for item in page.get("executions") or []]
         return ExecutionPage(executions, page.get("next_page_token") or "")
 
     def cancel(self, execution_id: str) -> Execution:
         """Cancels a run and returns it as it is then. A finished run stays as it is."""
         reply = self._call("POST", f"/v1/executions/{_segment(execution_id)}:cancel", "{}")
-        return _build(Execution, *_parse_object(reply))
+        return _build_run(Execution, reply)
 
     def get_execution_logs(self, execution_id: str) -> str:
         """Returns what the skill has printed so far."""
@@ -384,7 +384,7 @@ class Client:
                 "Content-Length": str(len(head) + size + len(tail)),
             }
             body = _framed(head, file, tail, progress)
-            return _build(Skill, *_parse_object(self._call("POST", "/v1/skills", body, headers)))
+            return _build(Skill, _parse(self._call("POST", "/v1/skills", body, headers), dict))
 
     def list_skills(self) -> list[Skill]:
         """Returns every version of every skill, by name and then by version."""
@@ -393,7 +393,7 @@ class Client:
     def get_skill(self, name: str, version: str = "latest") -> SkillDetail:
         """Returns one version in full."""
         reply = self._call("GET", f"/v1/skills/{_segment(name)}/{_segment(version)}")
-        return _build(SkillDetail, *_parse_object(reply))
+        return _build(SkillDetail, _parse(reply, dict))
 
     def delete_skill(self, name: str, version: str) -> None:
         """Deletes one version. Runs that already started are not affected."""
@@ -445,7 +445,7 @@ class Client:
         token = ""
         while True:
             query = urlencode({"page_size": "1000", "page_token": token})
-            page, _ = _parse_object(self._call("GET", f"/v1/api-keys?{query}"))
+            page = _parse(self._call("GET", f"/v1/api-keys?{query}"), dict)
             keys += [_build(ApiKey, item) for item in page.get("api_keys") or []]
             token = page.get("next_page_token") or ""
             if not token:
@@ -453,7 +453,7 @@ class Client:
 
     def revoke_api_key(self, key_id: str) -> ApiKey:
         """Ends a key and returns it as it is then."""
-        reply, _ = _parse_object(self._call("DELETE", f"/v1/api-keys/{_segment(key_id)}"))
+        reply = _parse(self._call("DELETE", f"/v1/api-keys/{_segment(key_id)}"), dict)
         return _build(ApiKey, reply.get("api_key") or {})
 
     def rotate_api_key(self, key_id: str, *, grace: timedelta | None = None) -> NewApiKey:
@@ -654,12 +654,13 @@ def _duration(value: timedelta) -> str:
 # --- Replies ----------------------------------------------------------------------------------
 
 _T = TypeVar("_T")
+_Run = TypeVar("_Run", bound=RunResult)
 _Data = TypeVar("_Data", bound="DataclassInstance")
 
 
 def _parse(body: bytes, kind: type[_T]) -> _T:
     try:
-        value = json.loads(body)
+        value = json.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise _unreadable(error) from error
     if not isinstance(value, kind):
@@ -667,31 +668,23 @@ def _parse(body: bytes, kind: type[_T]) -> _T:
     return value
 
 
-def _parse_object(body: bytes) -> tuple[dict[str, Any], dict[str, str]]:
-    """Parses a JSON object into the values and the texts of its members."""
-    values: dict[str, Any] = {}
+def _member_texts(text: str) -> dict[str, str]:
+    """Returns the text of each member's value of an object that is valid JSON."""
     texts: dict[str, str] = {}
     decode = json.JSONDecoder().raw_decode
-    try:
-        text = body.decode().strip()
-        if not text.startswith("{"):
-            raise ValueError("expected a JSON object")
-        position = _skip(_MEMBER_END, text, 0)
-        while text[position] != "}":
-            name, position = decode(text, position)
-            start = _skip(_NAME_END, text, position)
-            values[name], position = decode(text, start)
-            texts[name] = text[start:position]
-            position = _skip(_MEMBER_END, text, position)
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise _unreadable(error) from error
-    return values, texts
+    position = _skip(_GAP, text, 0)
+    while text[position] != "}":
+        name, position = decode(text, position)
+        start = _skip(_COLON, text, position)
+        _, position = decode(text, start)
+        texts[name] = text[start:position]
+        position = _skip(_GAP, text, position)
+    return texts
 
 
 def _skip(pattern: re.Pattern[str], text: str, position: int) -> int:
     match = pattern.match(text, position)
-    if match is None:
-        raise ValueError(f"malformed JSON at character {position}")
+    assert match is not None, "both patterns match everywhere in valid JSON"
     return match.end()
 
 
@@ -699,20 +692,24 @@ def _unreadable(error: Exception) -> APIError:
     return APIError(0, message=f"the reply cannot be read, is this a Skillbox server? {error}")
 
 
-def _build(
-    kind: type[_Data], values: Mapping[str, Any], texts: Mapping[str, str] | None = None
-) -> _Data:
+def _build(kind: type[_Data], values: Mapping[str, Any]) -> _Data:
     """Fills a dataclass with what it knows of a reply; null and absent give the default."""
     known = {item.name for item in fields(kind)}
-    members = {name: value for name, value in values.items() if name in known and value is not None}
-    for name, text in (texts or {}).items():
-        if f"{name}_json" in known and text != "null":
-            members[f"{name}_json"] = text
-    return kind(**members)
+    return kind(**{name: v for name, v in values.items() if name in known and v is not None})
+
+
+def _build_run(kind: type[_Run], body: bytes) -> _Run:
+    """Reads a run, with input and output as values and as texts."""
+    values = _parse(body, dict)
+    texts = _member_texts(body.decode())
+    for name in ("input", "output"):
+        if values.get(name) is not None:
+            values[f"{name}_json"] = texts[name]
+    return _build(kind, values)
 
 
 def _new_key(body: bytes) -> NewApiKey:
-    reply, _ = _parse_object(body)
+    reply = _parse(body, dict)
     return NewApiKey(_build(ApiKey, reply.get("api_key") or {}), str(reply.get("secret", "")))
 
 

@@ -126,12 +126,7 @@ class BubblewrapDriver:
     async def _start(self, box: BubblewrapBox, filters: Sequence[bytes]) -> None:
         limits = box.profile.limits
         await box.process.start(
-            partial(
-                command_line,
-                command(box.profile.language),
-                limits=limits,
-                filters=filters,
-            ),
+            partial(command_line, command(box.profile.language), limits=limits, filters=filters),
             {_MARK: f"{self._owner}/{box.id}"},
             partial(_limit, box.group, limits),
         )
@@ -156,8 +151,8 @@ class BubblewrapDriver:
         if box.removal is not None:
             return "the box was destroyed"
         if box.group.oom_kills():
-            return "the box ended: the kernel killed processes of it at its memory limit"
-        return "the box ended without an end frame"
+            return "the box ran out of memory"
+        return "the box ended without a result"
 
     async def _destroy(self, box: BubblewrapBox) -> None:
         await box.process.end()

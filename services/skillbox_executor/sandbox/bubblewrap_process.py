@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from typing import IO, Any, Protocol, TypeVar
+from typing import IO, Any, Protocol
 
 import msgspec
 
@@ -23,8 +23,6 @@ _HINT = (
     "it needs user namespaces: the sysctls user.max_user_namespaces, "
     "kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns rule them"
 )
-
-T = TypeVar("T")
 
 
 class CommandLine(Protocol):
@@ -89,7 +87,7 @@ class BoxProcess:
             self._cleanup.callback(os.close, self._handle)
             await asyncio.to_thread(before, self.pid)
             gate.write(b"1")
-        except (TimeoutError, OSError) as error:
+        except (TimeoutError, OSError, msgspec.DecodeError) as error:
             raise EngineUnavailable(f"{_FAILED}: {await self.complaint() or error}") from error
 
     async def _launch(
@@ -213,12 +211,17 @@ def _memory_file(content: bytes) -> int:
     return descriptor
 
 
-async def _uninterrupted(work: Coroutine[Any, Any, T]) -> T:
+async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
     """Awaits `work` to its end even when the caller is cancelled; raises that only then."""
     task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        task.cancelled() or task.exception()  # told, so that nobody warns
-        raise
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    fault = None if task.cancelled() else task.exception()
+    if cancelled or task.cancelled():
+        raise asyncio.CancelledError
+    if fault is not None:
+        raise fault

@@ -143,7 +143,7 @@ class Group:
             for pid in self.members() if kill else ():
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            if all([_removed(part.folder) for part in self.parts]):
+            if all(_removed(part.folder) for part in self.parts):
                 return
             await asyncio.sleep(_REMOVAL_PAUSE)
         raise EngineUnavailable("the control group of a box cannot be removed")

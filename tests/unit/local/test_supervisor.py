@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from skillbox_local import supervisor as supervisor_module
 from skillbox_local.errors import LocalError
 from skillbox_local.process import Program
 from skillbox_local.state import ProcessState, State
@@ -172,20 +173,33 @@ def leftover(**services: ProcessState) -> State:
     return replace(STATE, services=services)
 
 
-def test_ends_what_was_left_behind() -> None:
+async def test_ends_what_was_left_behind() -> None:
     with subprocess.Popen(["/bin/sleep", "60"]) as process:
         left = psutil.Process(process.pid)
-        end_leftovers(leftover(s3=ProcessState("running", left.pid, 0, left.create_time())))
-        assert not left.is_running()
+        await end_leftovers(leftover(s3=ProcessState("running", left.pid, 0, left.create_time())))
+        assert process.wait(5) == -signal.SIGTERM
 
 
-def test_leaves_a_stranger_with_the_same_pid_alone() -> None:
+async def test_leaves_a_stranger_with_the_same_pid_alone() -> None:
     with subprocess.Popen(["/bin/sleep", "60"]) as process:
-        end_leftovers(leftover(s3=ProcessState("running", process.pid, 0, time.time() - 3600)))
+        await end_leftovers(
+            leftover(s3=ProcessState("running", process.pid, 0, time.time() - 3600))
+        )
         assert process.poll() is None
         process.kill()
 
 
-def test_nothing_was_left() -> None:
-    end_leftovers(None)
-    end_leftovers(leftover(s3=ProcessState("stopped")))
+async def test_kills_what_does_not_want_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor_module, "_LEFTOVER_S", 0.2)
+    script = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
+    with subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        created = psutil.Process(process.pid).create_time()
+        await end_leftovers(leftover(s3=ProcessState("running", process.pid, 0, created)))
+        assert process.wait(5) == -signal.SIGKILL
+
+
+async def test_nothing_was_left() -> None:
+    await end_leftovers(None)
+    await end_leftovers(leftover(s3=ProcessState("stopped")))

@@ -56,10 +56,11 @@ memory() {
 }
 
 disks() {
-  local mount size free separator=''
+  local mount line size free separator=''
   printf '['
   for mount in / /tmp "$PWD"; do
-    { read -r _ && read -r _ size _ free _; } < <(df -kP "$mount")
+    line=$(df -kP "$mount" | tail -n 1)
+    read -r _ size _ free _ <<<"$line"
     tell disk "$mount: $size KiB, $free KiB free"
     printf '%s{"mount":%s,"size_kib":%d,"free_kib":%d}' \
       "$separator" "$(json_string "$mount")" "$size" "$free"

@@ -1,0 +1,41 @@
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+import skillbox
+
+PROBE = """
+import json, sys, time
+before = time.perf_counter()
+import skillbox
+seconds = time.perf_counter() - before
+print(json.dumps({"seconds": seconds, "modules": sorted(sys.modules)}))
+"""
+
+
+def test_the_bare_import_is_quick_and_alone() -> None:
+    runs = [
+        json.loads(subprocess.check_output([sys.executable, "-c", PROBE], timeout=30))
+        for _ in range(3)
+    ]
+    # The quickest of several, since the machine may be busy.
+    assert min(run["seconds"] for run in runs) < 0.15
+    for name in ("grpc", "google.protobuf", "typer", "rich", "yaml", "asyncio"):
+        assert name not in runs[0]["modules"]
+
+
+def test_everything_exported_is_there() -> None:
+    for name in skillbox.__all__:
+        assert getattr(skillbox, name) is not None
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert skillbox.__version__ == version("skillbox")
+
+
+def test_other_names_are_not_there() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        skillbox.nothing  # noqa: B018 - the access is the test
