@@ -1,6 +1,5 @@
 """Wires the Auth service together."""
 
-import asyncio
 from contextlib import AsyncExitStack
 
 from skillbox.auth.v1 import api_key_service_pb2, introspection_service_pb2
@@ -16,11 +15,10 @@ from skillbox_auth.last_use import LastUse
 from skillbox_auth.servicer import ApiKeyServicer, IntrospectionServicer
 from skillbox_auth.store.postgres import PostgresApiKeyStore
 from skillbox_common import db, server
-from skillbox_common.config import parse_command
+from skillbox_common.entry import service_main
 from skillbox_common.interceptors import build_chain
 from skillbox_common.introspection import CachingIntrospector
-from skillbox_common.logs import configure_logging
-from skillbox_common.migrate import check_schema, migrate
+from skillbox_common.migrate import check_schema
 
 SCHEMA = "auth"
 SERVICES = (
@@ -33,12 +31,7 @@ _CACHE_S = 1.0
 
 def main() -> None:
     """Runs `serve` or `migrate`."""
-    command, settings = parse_command(Settings, ("serve", "migrate"), "python -m skillbox_auth")
-    configure_logging(settings.log_level, "auth")
-    if command == "migrate":
-        asyncio.run(migrate("skillbox_auth", settings.db_dsn.get_secret_value(), SCHEMA))
-    else:
-        asyncio.run(serve(settings))
+    service_main("skillbox_auth", SCHEMA, Settings, serve)
 
 
 async def serve(settings: Settings) -> None:

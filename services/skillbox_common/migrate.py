@@ -42,6 +42,9 @@ async def migrate(package: str, dsn: str, schema: str) -> str:
     Returns:
         That revision. Doing it again changes nothing; replicas that migrate at the same time
         wait for each other.
+
+    Raises:
+        DependencyUnavailable: The database does not answer.
     """
     scripts = _scripts(package)
     engine = create_async_engine(
@@ -61,7 +64,7 @@ async def migrate(package: str, dsn: str, schema: str) -> str:
         environment.run_migrations()
 
     try:
-        async with engine.begin() as connection:
+        async with unavailable_when_lost(), engine.begin() as connection:
             await connection.run_sync(upgrade)
     finally:
         await engine.dispose()

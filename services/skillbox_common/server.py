@@ -26,6 +26,10 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _log = structlog.get_logger(__name__)
 
 
+class AddressTaken(Exception):
+    """The address to serve on is taken, or is none of this machine's."""
+
+
 def create_server(
     interceptors: "Sequence[grpc.aio.ServerInterceptor[Any, Any]]",
 ) -> grpc.aio.Server:
@@ -86,14 +90,19 @@ async def serve(
             again until it succeeds.
 
     Raises:
-        RuntimeError: The port is taken.
+        AddressTaken: Nobody can listen on `listen`.
     """
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (*services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
     reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
     await health.set("", _NOT_SERVING)
-    server.add_insecure_port(listen)
+    try:
+        server.add_insecure_port(listen)
+    except RuntimeError as error:
+        raise AddressTaken(
+            f"cannot listen on {listen}: the address is taken or not ours"
+        ) from error
     await server.start()
     _log.info("listening", service=name, address=listen)
 

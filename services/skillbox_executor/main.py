@@ -1,10 +1,11 @@
 """Wires the Executor."""
 
-import asyncio
 from contextlib import AsyncExitStack
 
 import grpc.aio
+from google.protobuf.descriptor import FileDescriptor
 
+from skillbox.auth.v1 import api_key_service_pb2
 from skillbox.executor.v1 import (
     execution_rest_pb2,
     execution_rest_pb2_grpc,
@@ -13,13 +14,12 @@ from skillbox.executor.v1 import (
     readiness_service_pb2,
     readiness_service_pb2_grpc,
 )
-from skillbox_common import db, object_store
-from skillbox_common.config import parse_command
+from skillbox.registry.v1 import skill_rest_pb2, skill_service_pb2
+from skillbox_common import db, object_store, server
+from skillbox_common.entry import service_main
 from skillbox_common.interceptors import build_chain
 from skillbox_common.introspection import AuthClient, CachingIntrospector
-from skillbox_common.logs import configure_logging
-from skillbox_common.migrate import check_schema, migrate
-from skillbox_common.server import create_server, serve
+from skillbox_common.migrate import check_schema
 from skillbox_executor.access import ACCESS
 from skillbox_executor.bundles import Bundles
 from skillbox_executor.commands.queries import Queries
@@ -38,8 +38,23 @@ PACKAGE = "skillbox_executor"
 SCHEMA = "executor"
 
 
-async def run(settings: ExecutorSettings) -> None:
-    """Serves until a signal says stop."""
+def _services(*files: FileDescriptor) -> list[str]:
+    return [each.full_name for file in files for each in file.services_by_name.values()]
+
+
+SERVICES = _services(
+    execution_service_pb2.DESCRIPTOR,
+    execution_rest_pb2.DESCRIPTOR,
+    readiness_service_pb2.DESCRIPTOR,
+)
+# Envoy sends reflection here, so one answer describes all that can be called through it.
+PEERS = _services(
+    api_key_service_pb2.DESCRIPTOR, skill_service_pb2.DESCRIPTOR, skill_rest_pb2.DESCRIPTOR
+)
+
+
+async def serve(settings: ExecutorSettings) -> None:
+    """Serves until SIGTERM or SIGINT."""
     async with AsyncExitStack() as stack:
         dsn = settings.db_dsn.get_secret_value()
         pool = await stack.enter_async_context(db.connect(settings, SCHEMA))
@@ -74,44 +89,29 @@ async def run(settings: ExecutorSettings) -> None:
 
         checks = {"postgres": postgres, "s3": artifacts.check, "sandbox": driver.check}
         peers = {"auth": peer_check(auth), "registry": peer_check(registry)}
-        server = create_server(build_chain(CachingIntrospector(AuthClient(auth)), ACCESS))
+        grpc_server = server.create_server(
+            build_chain(CachingIntrospector(AuthClient(auth)), ACCESS)
+        )
         execution_service_pb2_grpc.add_ExecutionServiceServicer_to_server(
-            ExecutionServicer(runs, queries), server
+            ExecutionServicer(runs, queries), grpc_server
         )
         execution_rest_pb2_grpc.add_ExecutionRestServiceServicer_to_server(
-            ExecutionRestServicer(runs, queries), server
+            ExecutionRestServicer(runs, queries), grpc_server
         )
         readiness_service_pb2_grpc.add_ReadinessServiceServicer_to_server(
-            ReadinessServicer({**checks, **peers}), server
+            ReadinessServicer({**checks, **peers}), grpc_server
         )
-        await serve(
-            server,
+        await server.serve(
+            grpc_server,
             name="executor",
             listen=settings.listen,
-            services=_SERVICES,
+            services=(*SERVICES, *PEERS),
             checks=checks,
             prepare=(artifacts.ensure_bucket, runs.recover),
             grace=settings.shutdown_grace,
         )
 
 
-_SERVICES = [
-    file.services_by_name[name].full_name
-    for file in (
-        execution_service_pb2.DESCRIPTOR,
-        execution_rest_pb2.DESCRIPTOR,
-        readiness_service_pb2.DESCRIPTOR,
-    )
-    for name in file.services_by_name
-]
-
-
 def main() -> None:
-    command, settings = parse_command(
-        ExecutorSettings, ("serve", "migrate"), f"python -m {PACKAGE}"
-    )
-    configure_logging(settings.log_level, "executor")
-    if command == "migrate":
-        asyncio.run(migrate(PACKAGE, settings.db_dsn.get_secret_value(), SCHEMA))
-    else:
-        asyncio.run(run(settings))
+    """Runs `serve` or `migrate`."""
+    service_main(PACKAGE, SCHEMA, ExecutorSettings, serve)

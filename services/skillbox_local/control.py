@@ -1,6 +1,7 @@
 """What the command line does with a stack: start it in the background, end it, ask it."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -74,12 +75,14 @@ def stop(data_dir: Path) -> bool:
     if pid is None:
         return False
     try:
-        os.kill(pid, signal.SIGTERM)
+        process = os.pidfd_open(pid)
+        signal.pidfd_send_signal(process, signal.SIGTERM)
+    except ProcessLookupError:
+        return False
     except PermissionError as error:
         raise LocalError(f"the supervisor (pid {pid}) belongs to another user") from error
-    deadline = time.monotonic() + _STOP_S
-    while data.holder() is not None:
-        if time.monotonic() > deadline:
-            raise LocalError(f"the supervisor (pid {pid}) does not end; see {data.logs}")
-        time.sleep(_INTERVAL_S)
+    ended, _, _ = select.select([process], [], [], _STOP_S)
+    os.close(process)
+    if not ended:
+        raise LocalError(f"the supervisor (pid {pid}) does not end; see {data.logs}")
     return True

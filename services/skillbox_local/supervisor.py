@@ -89,7 +89,7 @@ async def end_leftovers(state: State | None) -> None:
                 process.send_signal(number)
         with suppress(TimeoutError):
             async with asyncio.timeout(_LEFTOVER_S):
-                while any(map(_left, recorded)):
+                while any(map(_left, recorded)):  # noqa: ASYNC110 - they are nobody's children
                     await asyncio.sleep(_INTERVAL_S)
 
 

@@ -62,15 +62,15 @@ def check_schema(schema: object) -> str:
         raise UnusableSchema(f"longer than {MAX_SCHEMA} characters")
     try:
         Draft202012Validator.check_schema(schema)
-        _check_references(schema)
+        dangling = _dangling_references(schema)
     except SchemaError as error:
         path = "/".join(map(str, error.path)) or "(root)"
         raise UnusableSchema(f"not valid JSON Schema 2020-12 at {path[:100]}") from error
-    except Unresolvable as error:
-        raise UnusableSchema(f"$ref {error.ref[:100]!r} leads nowhere") from error
     except (RecursionError, OverflowError, ValueError) as error:
         # A pattern that is too large to compile, or an $id that is no URI.
         raise UnusableSchema("has a pattern or an $id that cannot be used") from error
+    if dangling:
+        raise UnusableSchema(f"$ref {dangling[0][:100]!r} leads nowhere")
     return text
 
 
@@ -122,20 +122,22 @@ def _check_number(value: float) -> None:
         raise UnusableSchema("a number is out of range")
 
 
-def _check_references(schema: dict[str, Any]) -> None:
-    """Looks every local reference up."""
+def _dangling_references(schema: dict[str, Any]) -> list[str]:
+    """Looks every reference up and returns those that lead nowhere."""
     root = Resource.from_contents(schema, default_specification=DRAFT202012)
     registry: Registry[Any] = Registry().with_resource("", root).crawl()
+    dangling = []
     waiting = [(registry.resolver_with_root(root), root)]
     while waiting:
         resolver, resource = waiting.pop()
-        contents = resource.contents
-        if isinstance(contents, dict):
-            for key in _REFERENCES:
-                if key in contents:
-                    resolver.lookup(contents[key])
-        for sub in resource.subresources():
-            waiting.append((resolver.in_subresource(sub), sub))
+        references = resource.contents if isinstance(resource.contents, dict) else {}
+        for reference in (references[key] for key in _REFERENCES if key in references):
+            try:
+                resolver.lookup(reference)
+            except (Unresolvable, ValueError):
+                dangling.append(reference)
+        waiting += [(resolver.in_subresource(sub), sub) for sub in resource.subresources()]
+    return dangling
 
 
 def _refuse_constant(name: str) -> NoReturn:

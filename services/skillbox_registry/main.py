@@ -1,6 +1,5 @@
 """Wires the Registry together."""
 
-import asyncio
 from contextlib import AsyncExitStack
 
 import grpc.aio
@@ -10,11 +9,10 @@ from skillbox.registry.v1.resolver_service_pb2_grpc import add_ResolverServiceSe
 from skillbox.registry.v1.skill_rest_pb2_grpc import add_SkillRestServiceServicer_to_server
 from skillbox.registry.v1.skill_service_pb2_grpc import add_SkillServiceServicer_to_server
 from skillbox_common import db, object_store, server
-from skillbox_common.config import parse_command
+from skillbox_common.entry import service_main
 from skillbox_common.interceptors import build_chain
 from skillbox_common.introspection import AuthClient, CachingIntrospector
-from skillbox_common.logs import configure_logging
-from skillbox_common.migrate import check_schema, migrate
+from skillbox_common.migrate import check_schema
 from skillbox_registry.access import ACCESS
 from skillbox_registry.commands.upload_skill import UploadSkill
 from skillbox_registry.config import Settings
@@ -33,12 +31,7 @@ SERVICES = (
 
 def main() -> None:
     """Runs `serve` or `migrate`."""
-    command, settings = parse_command(Settings, ("serve", "migrate"), f"python -m {PACKAGE}")
-    configure_logging(settings.log_level, "registry")
-    if command == "migrate":
-        asyncio.run(migrate(PACKAGE, settings.db_dsn.get_secret_value(), SCHEMA))
-    else:
-        asyncio.run(serve(settings))
+    service_main(PACKAGE, SCHEMA, Settings, serve)
 
 
 def add_servicers(

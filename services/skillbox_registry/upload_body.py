@@ -183,6 +183,8 @@ def body_of_type(content_type: str) -> UploadBody:
         expected = ", ".join((*BARE_TYPES, MULTIPART_TYPE))
         raise UnsupportedMediaType(f"Content-Type: {kind[:100]!r}: expected one of {expected}")
     try:
-        return MultipartBody(options[b"boundary"])
-    except (KeyError, ValueError):
-        raise InvalidArgument("Content-Type: multipart/form-data without a boundary") from None
+        if options.get(b"boundary"):
+            return MultipartBody(options[b"boundary"])
+    except ValueError:
+        pass
+    raise InvalidArgument("Content-Type: multipart/form-data without a usable boundary")

@@ -1,6 +1,8 @@
 """The whole stack, started once for each driver."""
 
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,24 +15,34 @@ DRIVERS = [
 ]
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder for data directories.
+
+    Not pytest's own: another pytest of the same user would take away the right to pass through
+    it, which Postgres needs when it is started by root.
+    """
+    with tempfile.TemporaryDirectory(prefix="skillbox-e2e-") as name:
+        yield Path(name)
+
+
 @pytest.fixture(scope="session", params=DRIVERS)
-async def client(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Client]:
+async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     """A client of a running stack; data is shared by all tests of the session."""
-    stack = Stack(tmp_path_factory.mktemp("e2e") / "data", request.param)
-    try:
-        stack.start()
-        status = stack.status()
-        assert status["sandbox"] == request.param
-        processes = stack.processes()
-        yield Client(stack, status["url"])
-        processes += stack.processes()
-    finally:
-        done = stack.down()
-    assert done.returncode == 0, done.stderr
-    assert not alive(processes)
-    assert not await stack.containers()
+    with tempfile.TemporaryDirectory(prefix="skillbox-e2e-") as name:
+        stack = Stack(Path(name, "data"), request.param)
+        try:
+            stack.start()
+            status = stack.status()
+            assert status["sandbox"] == request.param
+            processes = stack.processes()
+            yield Client(stack, status["url"])
+            processes += stack.processes()
+        finally:
+            done = stack.down()
+        assert done.returncode == 0, done.stderr
+        assert not alive(processes)
+        assert not await stack.containers()
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ SERVICES = ["postgres", "s3", "gateway", "auth", "registry", "executor"]
 
 
 @pytest.fixture
-async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
+async def stack(folder: Path) -> AsyncIterator[Stack]:
     """A stack that the test starts, and that is stopped whatever it did."""
-    stack = Stack(tmp_path / "data", "bubblewrap")
+    stack = Stack(folder / "data", "bubblewrap")
     yield stack
     stack.down()
 
@@ -77,8 +77,8 @@ def test_port_taken(stack: Stack) -> None:
     assert stack.status()["state"] == "stopped"
 
 
-def test_service_that_cannot_start(tmp_path: Path) -> None:
-    stack = Stack(tmp_path / "data", "bubblewrap", env={"SKILLBOX_MAX_TIMEOUT": "soon"})
+def test_service_that_cannot_start(folder: Path) -> None:
+    stack = Stack(folder / "data", "bubblewrap", env={"SKILLBOX_MAX_TIMEOUT": "soon"})
     done = stack.up()
     assert done.returncode == 1
     assert "Error: executor ended with exit code 2; the end of " in done.stderr
@@ -86,14 +86,14 @@ def test_service_that_cannot_start(tmp_path: Path) -> None:
     assert stack.status()["state"] == "stopped"
 
 
-def test_no_engine(tmp_path: Path) -> None:
-    host = f"unix://{tmp_path}/none.sock"
+def test_no_engine(folder: Path) -> None:
+    host = f"unix://{folder}/none.sock"
     env = {"SKILLBOX_DOCKER_HOST": host}
-    done = Stack(tmp_path / "data", "docker", env=env).up()
+    done = Stack(folder / "data", "docker", env=env).up()
     assert done.returncode == 1
     assert f"Error: no Docker Engine at {host}" in done.stderr
 
-    stack = Stack(tmp_path / "data", "auto", env=env)
+    stack = Stack(folder / "data", "auto", env=env)
     try:
         done = stack.up()
         assert done.returncode == 0, done.stderr
@@ -103,11 +103,11 @@ def test_no_engine(tmp_path: Path) -> None:
         stack.down()
 
 
-async def test_long_data_directory(tmp_path: Path) -> None:
+async def test_long_data_directory(folder: Path) -> None:
     """The path of a Unix socket is short; that of a directory need not be."""
-    folder = tmp_path / ("long" * 20) / ("er" * 20)
-    folder.mkdir(parents=True)
-    stack = Stack(folder / "data", "bubblewrap")
+    deep = folder / ("long" * 20) / ("er" * 20)
+    deep.mkdir(parents=True)
+    stack = Stack(deep / "data", "bubblewrap")
     try:
         stack.start()
     finally:
@@ -115,8 +115,8 @@ async def test_long_data_directory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_sigterm_leaves_nothing(tmp_path: Path, driver: str) -> None:
-    stack = Stack(tmp_path / "data", driver)
+async def test_sigterm_leaves_nothing(folder: Path, driver: str) -> None:
+    stack = Stack(folder / "data", driver)
     process = await asyncio.create_subprocess_exec(
         *(SKILLBOX, "up", "--port", "0", "--data-dir", stack.data_dir, "--sandbox", driver),
         env=environment({"SKILLBOX_BOOTSTRAP_API_KEY": "sk-example-test-key"}),

@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-async def test_everything_survives_a_restart(tmp_path: Path, driver: str) -> None:
-    stack = Stack(tmp_path / "data", driver, port=free_port())
+async def test_everything_survives_a_restart(folder: Path, driver: str) -> None:
+    stack = Stack(folder / "data", driver, port=free_port())
     client = Client(stack, f"http://127.0.0.1:{stack.port}")
     try:
         stack.start()
@@ -33,9 +33,9 @@ async def test_everything_survives_a_restart(tmp_path: Path, driver: str) -> Non
 
 @pytest.mark.bubblewrap
 @pytest.mark.timeout(400)
-async def test_the_wheel_is_complete(tmp_path: Path) -> None:
-    skillbox = await asyncio.to_thread(_install_wheel, tmp_path)
-    stack = Stack(tmp_path / "data", "bubblewrap", port=free_port(), binary=skillbox)
+async def test_the_wheel_is_complete(folder: Path) -> None:
+    skillbox = await asyncio.to_thread(_install_wheel, folder)
+    stack = Stack(folder / "data", "bubblewrap", port=free_port(), binary=skillbox)
     client = Client(stack, f"http://127.0.0.1:{stack.port}")
     try:
         stack.start()

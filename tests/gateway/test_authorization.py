@@ -1,7 +1,12 @@
 """Who sends no key in the right form hears that, and nothing else, on every /v1 path."""
 
+import asyncio
+
 import httpx
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, StreamEnded
 
 from tests.support.envoy import Gateway
 
@@ -24,13 +29,14 @@ BEFORE_ANY_SERVICE = [
     ("GET", "/v1/", b""),
     ("GET", "/v1?x", b""),
     ("PATCH", "/v1/nope", b""),
-    ("GET", "//v1/./nope", b""),
+    ("GET", "/v1//./nope", b""),
 ]
 
 
-@pytest.fixture(params=[False, True], ids=["HTTP/1.1", "HTTP/2"])
-def stranger(envoy: Gateway, request: pytest.FixtureRequest) -> httpx.Client:
-    return httpx.Client(base_url=envoy.url, http1=not request.param, http2=request.param)
+@pytest.fixture
+def stranger(rest: httpx.AsyncClient) -> httpx.AsyncClient:
+    del rest.headers["Authorization"]
+    return rest
 
 
 @pytest.mark.parametrize(("method", "path", "body"), REQUESTS + BEFORE_ANY_SERVICE)
@@ -46,12 +52,11 @@ def stranger(envoy: Gateway, request: pytest.FixtureRequest) -> httpx.Client:
         ("Bearer\tsk-good", SCHEME),
     ],
 )
-def test_malformed(
-    stranger: httpx.Client, method: str, path: str, body: bytes, header: str | None, message: str
+async def test_malformed(
+    stranger: httpx.AsyncClient, method: str, path: str, body: bytes, header: str | None, message: str
 ) -> None:
     headers = {} if header is None else {"Authorization": header}
-    with stranger:
-        reply = stranger.request(method, path, content=body, headers=headers)
+    reply = await stranger.request(method, path, content=body, headers=headers)
     assert reply.text == f'{{"error":"unauthorized","message":"{message}"}}'
     assert reply.status_code == 401
     assert reply.headers["content-type"] == "application/json"
@@ -59,24 +64,43 @@ def test_malformed(
 
 @pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
 @pytest.mark.parametrize("header", ["Bearer sk-bad", "bEaReR sk-bad", "Bearer  sk-bad"])
-def test_unknown_key(
-    stranger: httpx.Client, method: str, path: str, body: bytes, header: str
+async def test_unknown_key(
+    stranger: httpx.AsyncClient, method: str, path: str, body: bytes, header: str
 ) -> None:
-    with stranger:
-        reply = stranger.request(method, path, content=body, headers={"Authorization": header})
+    reply = await stranger.request(method, path, content=body, headers={"Authorization": header})
     assert reply.text == f'{{"error":"unauthorized","message":"{INVALID}"}}'
     assert reply.status_code == 401
 
 
-def test_empty_token(envoy: Gateway) -> None:
-    # HTTP/1.1 drops the space at the end, so that "Bearer " is "Bearer" there.
-    with httpx.Client(base_url=envoy.url, http1=False, http2=True) as client:
-        reply = client.get("/v1/nope", headers={"Authorization": "Bearer "})
-    assert reply.text == f'{{"error":"unauthorized","message":"{EMPTY}"}}'
+async def test_empty_token(envoy: Gateway) -> None:
+    # HTTP/1.1 drops white space at the end of a header, HTTP/2 does not, and neither do clients
+    # that are as careless as this one.
+    reader, writer = await asyncio.open_connection(*envoy.address.split(":"))
+    connection = H2Connection(H2Configuration(normalize_outbound_headers=False))
+    connection.initiate_connection()
+    connection.send_headers(
+        1,
+        [
+            (":method", "GET"),
+            (":path", "/v1/nope"),
+            (":scheme", "http"),
+            (":authority", envoy.address),
+            ("authorization", "Bearer "),
+        ],
+        end_stream=True,
+    )
+    writer.write(connection.data_to_send())
+    body = b""
+    ended = False
+    while not ended:
+        for event in connection.receive_data(await reader.read(65536)):
+            body += event.data if isinstance(event, DataReceived) and event.data else b""
+            ended = ended or isinstance(event, StreamEnded)
+    writer.close()
+    assert body.decode() == f'{{"error":"unauthorized","message":"{EMPTY}"}}'
 
 
-def test_paths_outside_v1_need_no_key(stranger: httpx.Client) -> None:
-    with stranger:
-        assert stranger.get("/health").status_code == 200
-        assert stranger.get("/ready").status_code == 200
-        assert stranger.get("/v1nope").status_code == 404
+async def test_paths_outside_v1_need_no_key(stranger: httpx.AsyncClient) -> None:
+    assert (await stranger.get("/health")).status_code == 200
+    assert (await stranger.get("/ready")).status_code == 200
+    assert (await stranger.get("/v1nope")).status_code == 404

@@ -5,6 +5,7 @@
 // before it stay zombies until the box goes.
 "use strict";
 const fs = require("fs");
+const { resolve } = require("path");
 const { spawn } = require("child_process");
 const { signals } = require("os").constants;
 
@@ -204,12 +205,14 @@ function fault(error) {
 
 function main() {
   if (process.pid !== 1) throw new Error("the runner must be PID 1");
+  process.on("SIGUSR1", () => {}); // else it would open the debugger, for the skill to use
   frame("h");
   const header = JSON.parse(take(takeNumber()).toString());
   if (header.protocol !== 1) throw new Error("unknown protocol");
   unpack(takeNumber());
   fs.mkdirSync("out/files", { recursive: true });
-  const skill = spawn(process.execPath, header.argv, {
+  const [script, ...args] = header.argv;
+  const skill = spawn(process.execPath, [resolve(script), ...args], {
     detached: true, // a session of its own
     env: { ...process.env, ...header.env },
     stdio: ["ignore", "pipe", "pipe"],

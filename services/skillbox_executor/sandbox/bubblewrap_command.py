@@ -148,7 +148,8 @@ def _system(give: Callable[[bytes], int]) -> list[str]:
         options += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for name, content in {"passwd": _PASSWD, "group": _GROUP, "hosts": _HOSTS}.items():
         options += ["--perms", "0444", "--ro-bind-data", str(give(content)), f"/etc/{name}"]
-    options += ["--proc", "/proc", "--dev", "/dev"]
+    # A box owns its namespaces, so their settings would be its to change.
+    options += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
     for name in _HIDDEN:
         path = Path("/proc", name)
         if path.is_dir():

@@ -13,6 +13,7 @@ _OF_CONTROL_GROUPS = frozenset({"memory", "pids", "cpus"})
 _NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 _CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 _DEVICES = {f"/dev/{name}" for name in ("full", "null", "random", "tty", "urandom", "zero")}
+_READ_ONLY = {"/", "/usr", "/dev", "/proc/sys"}
 _FLAGS = {"noexec", "nosuid", "nodev"}
 
 
@@ -80,7 +81,7 @@ def _isolation(pid: int, status: dict[str, str], filters: int) -> Iterator[Contr
 
 
 def _file_systems(mounts: dict[str, _Mount], limits: Limits) -> Iterator[Control]:
-    read_only = "ro" in mounts["/"].options
+    read_only = _READ_ONLY <= {point for point, mount in mounts.items() if "ro" in mount.options}
     yield Control("read_only_root", _word(read_only), read_only)
     expected = writable(limits)
     found = {

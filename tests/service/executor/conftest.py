@@ -31,6 +31,7 @@ from skillbox_executor.commands.queries import Queries
 from skillbox_executor.commands.runs import Runs
 from skillbox_executor.config import ExecutorSettings
 from skillbox_executor.events import EventFeed
+from skillbox_executor.main import PACKAGE, SCHEMA
 from skillbox_executor.notifications import Notifications
 from skillbox_executor.rest import ExecutionRestServicer
 from skillbox_executor.servicer import ExecutionServicer
@@ -123,10 +124,10 @@ async def stack(dsn: str, s3: parts.S3) -> AsyncIterator[Stack]:
         max_queue=2,
         max_output_size=1024,
     )
-    await migrate("skillbox_executor", dsn, "executor")
+    await migrate(PACKAGE, dsn, SCHEMA)
     async with AsyncExitStack() as resources:
         enter = resources.enter_async_context
-        pool = await enter(db.connect(settings, "executor"))
+        pool = await enter(db.connect(settings, SCHEMA))
         archives = await enter(object_store.connect(settings, "skills"))
         artifacts = await enter(object_store.connect(settings, "executions"))
         await archives.ensure_bucket()

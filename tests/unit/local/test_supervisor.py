@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,31 +172,53 @@ def leftover(**services: ProcessState) -> State:
     return replace(STATE, services=services)
 
 
-async def test_ends_what_was_left_behind() -> None:
-    with subprocess.Popen(["/bin/sleep", "60"]) as process:
-        left = psutil.Process(process.pid)
-        await end_leftovers(leftover(s3=ProcessState("running", left.pid, 0, left.create_time())))
-        assert process.wait(5) == -signal.SIGTERM
+@pytest.fixture
+def left() -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    """Starts shell scripts that say when they are ready."""
+    started = []
 
-
-async def test_leaves_a_stranger_with_the_same_pid_alone() -> None:
-    with subprocess.Popen(["/bin/sleep", "60"]) as process:
-        await end_leftovers(
-            leftover(s3=ProcessState("running", process.pid, 0, time.time() - 3600))
+    def start(script: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", f"{script}; echo; while :; do sleep 0.05; done"],
+            stdout=subprocess.PIPE,
         )
-        assert process.poll() is None
-        process.kill()
-
-
-async def test_kills_what_does_not_want_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor_module, "_LEFTOVER_S", 0.2)
-    script = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
-    with subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE) as process:
+        started.append(process)
         assert process.stdout
         process.stdout.readline()
-        created = psutil.Process(process.pid).create_time()
-        await end_leftovers(leftover(s3=ProcessState("running", process.pid, 0, created)))
-        assert process.wait(5) == -signal.SIGKILL
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def recorded(process: subprocess.Popen[bytes], age: float = 0) -> ProcessState:
+    created = psutil.Process(process.pid).create_time()
+    return ProcessState("running", process.pid, 0, created - age)
+
+
+async def test_ends_what_was_left_behind(left: Callable[[str], subprocess.Popen[bytes]]) -> None:
+    process = left(":")
+    await end_leftovers(leftover(s3=recorded(process)))
+    assert process.wait(5) == -signal.SIGTERM
+
+
+async def test_kills_what_does_not_want_to_end(
+    left: Callable[[str], subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "_LEFTOVER_S", 0.2)
+    process = left("trap '' TERM")
+    await end_leftovers(leftover(s3=recorded(process)))
+    assert process.wait(5) == -signal.SIGKILL
+
+
+async def test_leaves_a_stranger_with_the_same_pid_alone(
+    left: Callable[[str], subprocess.Popen[bytes]],
+) -> None:
+    process = left(":")
+    await end_leftovers(leftover(s3=recorded(process, age=3600)))
+    assert process.poll() is None
 
 
 async def test_nothing_was_left() -> None:
