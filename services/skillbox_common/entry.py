@@ -3,19 +3,22 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from skillbox_common.config import Settings, parse_command
+from skillbox_common.config import ServiceSettings, parse_command
 from skillbox_common.errors import SkillboxError
 from skillbox_common.logs import configure_logging
 from skillbox_common.migrate import migrate
 from skillbox_common.server import AddressTaken
 
+Service = TypeVar("Service", bound=ServiceSettings)
+
 
 def service_main(
     package: str,
     schema: str,
-    settings: type[Settings],
-    serve: Callable[[Settings], Awaitable[None]],
+    settings: type[Service],
+    serve: Callable[[Service], Awaitable[None]],
 ) -> None:
     """Reads the settings, then serves until a signal says stop, or migrates `schema`.
 

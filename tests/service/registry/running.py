@@ -1,0 +1,151 @@
+"""A Registry in this process, on real Postgres and S3, and callers of it."""
+
+import json
+import uuid
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import grpc.aio
+from google.api.httpbody_pb2 import HttpBody
+from pydantic import SecretStr
+
+from skillbox.registry.v1.resolver_service_pb2_grpc import ResolverServiceStub
+from skillbox.registry.v1.skill_rest_pb2_grpc import SkillRestServiceStub
+from skillbox.registry.v1.skill_service_pb2 import (
+    DownloadSkillRequest,
+    UploadSkillRequest,
+    UploadSkillResponse,
+)
+from skillbox.registry.v1.skill_service_pb2_grpc import SkillServiceStub
+from skillbox_common import db, object_store
+from skillbox_common.interceptors import build_chain
+from skillbox_common.object_store import ObjectStore
+from skillbox_common.principal import Principal, Scope
+from skillbox_common.server import create_server
+from skillbox_registry.access import ACCESS
+from skillbox_registry.config import Settings
+from skillbox_registry.main import SCHEMA, add_servicers
+from tests.support import parts
+
+if TYPE_CHECKING:
+    from skillbox.registry.v1.resolver_service_pb2_grpc import ResolverServiceAsyncStub
+    from skillbox.registry.v1.skill_rest_pb2_grpc import SkillRestServiceAsyncStub
+    from skillbox.registry.v1.skill_service_pb2_grpc import SkillServiceAsyncStub
+
+ALL = (Scope.SKILLS_READ, Scope.SKILLS_WRITE, Scope.EXECUTIONS_RUN)
+
+
+class Keys:
+    """Stands for Auth: a token is a tenant and its scopes, `TENANT SCOPE …`, in hexadecimal."""
+
+    async def introspect(self, token: str) -> Principal | None:
+        try:
+            tenant, *scopes = bytes.fromhex(token).decode().split()
+        except ValueError:
+            return None
+        return Principal(key_id="key", tenant_id=tenant, scopes=frozenset(scopes), token=token)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a REST caller would see."""
+
+    status: int
+    body: Any
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody with a key; a new one is of a new tenant."""
+
+    channel: grpc.aio.Channel
+    tenant: str = field(default_factory=lambda: uuid.uuid4().hex)
+    scopes: Sequence[str] = ALL
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        token = " ".join([self.tenant, *self.scopes]).encode().hex()
+        return (("authorization", f"Bearer {token}"),)
+
+    @property
+    def skills(self) -> "SkillServiceAsyncStub":
+        return SkillServiceStub(self.channel)
+
+    @property
+    def rest(self) -> "SkillRestServiceAsyncStub":
+        return SkillRestServiceStub(self.channel)
+
+    @property
+    def resolver(self) -> "ResolverServiceAsyncStub":
+        return ResolverServiceStub(self.channel)
+
+    async def upload(
+        self, content: bytes, *, step: int = 256 * 1024, name: str = "", version: str = ""
+    ) -> UploadSkillResponse:
+        messages = [
+            UploadSkillRequest(chunk=content[start : start + step])
+            for start in range(0, len(content), step)
+        ] or [UploadSkillRequest()]
+        messages[0].expected_name = name
+        messages[0].expected_version = version
+        return await self.skills.UploadSkill(iter(messages), metadata=self.metadata)
+
+    async def download(self, name: str, version: str = "") -> bytes:
+        request = DownloadSkillRequest(name=name, version=version)
+        stream = self.skills.DownloadSkill(request, metadata=self.metadata)
+        return b"".join([reply.chunk async for reply in stream])
+
+    async def post(self, chunks: Iterable[bytes], content_type: str = "application/zip") -> Reply:
+        """Uploads as the gateway does: the content type comes with the first piece."""
+        pieces = [HttpBody(data=chunk) for chunk in chunks] or [HttpBody()]
+        pieces[0].content_type = content_type
+        call = self.rest.UploadSkillRest(
+            iter(pieces), metadata=(*self.metadata, ("x-envoy-original-method", "POST"))
+        )
+        try:
+            reply = await call
+        except grpc.aio.AioRpcError as error:
+            trailing = dict(error.trailing_metadata() or ())
+            return Reply(int(trailing["x-http-code"]), json.loads(trailing["x-rest-error"]))
+        initial = dict(await call.initial_metadata())
+        assert reply.content_type == "application/json"
+        return Reply(int(initial["x-http-code"]), json.loads(reply.data))
+
+
+@dataclass(frozen=True)
+class Registry:
+    channel: grpc.aio.Channel
+    pool: "db.Pool"
+    archives: ObjectStore
+
+    def caller(self, tenant: str = "", scopes: Sequence[str] = ALL) -> Caller:
+        return Caller(self.channel, tenant or uuid.uuid4().hex, scopes)
+
+
+@asynccontextmanager
+async def run_registry(dsn: str, s3: parts.S3, **changes: Any) -> AsyncIterator[Registry]:
+    """Serves on a free port; `changes` are settings other than the defaults."""
+    settings = Settings(
+        db_dsn=SecretStr(dsn),
+        s3_endpoint=s3.endpoint,
+        s3_access_key=SecretStr(s3.access_key),
+        s3_secret_key=SecretStr(s3.secret_key),
+        s3_bucket_skills="registry-tests",
+        **changes,
+    )
+    async with (
+        db.connect(settings, SCHEMA) as pool,
+        object_store.connect(settings, settings.s3_bucket_skills) as archives,
+    ):
+        await archives.ensure_bucket()
+        server = create_server(build_chain(Keys(), ACCESS))
+        add_servicers(server, settings, pool, archives)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        try:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                yield Registry(channel, pool, archives)
+        finally:
+            await server.stop(None)
