@@ -134,7 +134,7 @@ class _Loader(yaml.SafeLoader):
         if self._nodes > MAX_NODES:
             raise FrontMatterError(f"more than {MAX_NODES} values", line)
         if isinstance(node, yaml.ScalarNode) and _UNSTORABLE.search(node.value):
-            raise FrontMatterError("a text holds a NUL or half a surrogate pair", line)
+            node.value = _storable(node.value, line)
         return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
@@ -147,3 +147,14 @@ class _Loader(yaml.SafeLoader):
                 raise FrontMatterError(f"the key {key.value[:60]!r} is there twice", line)
             seen.add(identity)
         return node
+
+
+def _storable(text: str, line: int) -> str:
+    """Joins surrogate pairs, by which JSON escapes what lies beyond 16 bits."""
+    try:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise FrontMatterError("a text holds half a surrogate pair", line) from None
+    if "\0" in text:
+        raise FrontMatterError("a text holds a NUL", line)
+    return text

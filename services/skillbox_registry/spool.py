@@ -14,7 +14,7 @@ class Spool:
     """Holds the bytes of one archive. Blocking.
 
     Args:
-        max_size: Bytes that are one too few for `SkillTooLarge`.
+        max_size: Most bytes that the archive may have.
     """
 
     def __init__(self, max_size: int) -> None:

@@ -12,6 +12,9 @@ from skillbox_registry.store.interface import ArchiveStore, SkillStore
 from skillbox_registry.upload_body import UploadBody
 from skillbox_registry.validate import validate_archive
 
+# A check keeps a core busy. Threads must be left to take the other uploads in meanwhile.
+_CHECKS_AT_ONCE = 2
+
 
 @dataclass(frozen=True)
 class Uploaded:
@@ -41,6 +44,7 @@ class UploadSkill:
         self._limits = limits
         self._max_size = max_size
         self._immutable = immutable
+        self._checking = asyncio.Semaphore(_CHECKS_AT_ONCE)
 
     async def __call__(
         self, tenant_id: str, chunks: AsyncIterator[bytes], body: UploadBody
@@ -57,7 +61,8 @@ class UploadSkill:
             async for chunk in chunks:
                 await asyncio.to_thread(body.write, chunk, spool)
             expected = body.finish(spool)
-            validated = await asyncio.to_thread(validate_archive, spool.file, self._limits)
+            async with self._checking:
+                validated = await asyncio.to_thread(validate_archive, spool.file, self._limits)
             expected.check(validated.spec)
             stored = await self._store(tenant_id, validated.spec, spool)
         return Uploaded(stored, validated.warnings)

@@ -23,16 +23,16 @@ WHERE ${len(_WRITTEN) + 1} AND skill_versions.digest <> excluded.digest
 RETURNING *
 """  # noqa: S608
 _FIND = "SELECT * FROM skill_versions WHERE tenant_id = $1 AND name = $2 AND version = $3"
-_FIND_LATEST = """
+FIND_LATEST = """
 SELECT * FROM skill_versions WHERE tenant_id = $1 AND name = $2
 ORDER BY is_release DESC, version_key DESC LIMIT 1
 """
-_LIST = """
+LIST = """
 SELECT name, version, description, lang FROM skill_versions
 WHERE tenant_id = $1 AND (name, version_key) > ($2, $3)
 ORDER BY name, version_key LIMIT $4
 """
-_LIST_ONE = """
+LIST_ONE = """
 SELECT name, version, description, lang FROM skill_versions
 WHERE tenant_id = $1 AND (name, version_key) > ($2, $3) AND name = $5
 ORDER BY name, version_key LIMIT $4
@@ -56,7 +56,7 @@ class PostgresSkillStore:
 
     async def find_latest(self, tenant_id: str, name: str) -> StoredSkill | None:
         async with unavailable_when_lost():
-            row = await self._pool.fetchrow(_FIND_LATEST, tenant_id, name)
+            row = await self._pool.fetchrow(FIND_LATEST, tenant_id, name)
         return _stored(row) if row else None
 
     async def put(
@@ -75,7 +75,7 @@ class PostgresSkillStore:
     async def list(
         self, tenant_id: str, *, name: str, after: tuple[str, str], limit: int | None
     ) -> Sequence[SkillSummary]:
-        query, extra = (_LIST_ONE, (name,)) if name else (_LIST, ())
+        query, extra = (LIST_ONE, (name,)) if name else (LIST, ())
         async with unavailable_when_lost():
             rows = await self._pool.fetch(query, tenant_id, *after, limit, *extra)
         return [SkillSummary(**row) for row in rows]

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc.aio
 from google.api.httpbody_pb2 import HttpBody
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from skillbox.registry.v1.skill_rest_pb2_grpc import SkillRestServiceAsyncStub
     from skillbox.registry.v1.skill_service_pb2_grpc import SkillServiceAsyncStub
 
+BUCKET = "registry-tests"
 ALL = (Scope.SKILLS_READ, Scope.SKILLS_WRITE, Scope.EXECUTIONS_RUN)
 
 
@@ -107,7 +108,8 @@ class Caller:
         try:
             reply = await call
         except grpc.aio.AioRpcError as error:
-            trailing = dict(error.trailing_metadata() or ())
+            # Its published type is that of the synchronous API.
+            trailing = cast("grpc.aio.Metadata", error.trailing_metadata())
             return Reply(int(trailing["x-http-code"]), json.loads(trailing["x-rest-error"]))
         initial = dict(await call.initial_metadata())
         assert reply.content_type == "application/json"
@@ -124,22 +126,25 @@ class Registry:
         return Caller(self.channel, tenant or uuid.uuid4().hex, scopes)
 
 
-@asynccontextmanager
-async def run_registry(dsn: str, s3: parts.S3, **changes: Any) -> AsyncIterator[Registry]:
-    """Serves on a free port; `changes` are settings other than the defaults."""
-    settings = Settings(
+def settings_for(dsn: str, s3: parts.S3, **changes: Any) -> Settings:
+    return Settings(
         db_dsn=SecretStr(dsn),
         s3_endpoint=s3.endpoint,
         s3_access_key=SecretStr(s3.access_key),
         s3_secret_key=SecretStr(s3.secret_key),
-        s3_bucket_skills="registry-tests",
+        s3_bucket_skills=BUCKET,
         **changes,
     )
+
+
+@asynccontextmanager
+async def run_registry(dsn: str, s3: parts.S3, **changes: Any) -> AsyncIterator[Registry]:
+    """Serves on a free port; `changes` are settings other than the defaults."""
+    settings = settings_for(dsn, s3, **changes)
     async with (
         db.connect(settings, SCHEMA) as pool,
         object_store.connect(settings, settings.s3_bucket_skills) as archives,
     ):
-        await archives.ensure_bucket()
         server = create_server(build_chain(Keys(), ACCESS))
         add_servicers(server, settings, pool, archives)
         port = server.add_insecure_port("127.0.0.1:0")

@@ -4,7 +4,7 @@ import random
 
 import pytest
 import semver
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skillbox_registry.semver_order import is_release, is_version, sort_key
@@ -59,6 +59,7 @@ def test_the_key_sorts_as_semver_does() -> None:
     assert sorted(shuffled, key=sort_key) == ORDERED
 
 
+@settings(deadline=None)
 @given(_versions, _versions)
 def test_the_key_agrees_with_the_library(one: str, other: str) -> None:
     order = semver.Version.parse(one).compare(other)
@@ -68,6 +69,7 @@ def test_the_key_agrees_with_the_library(one: str, other: str) -> None:
     assert is_version(one)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_no_text_breaks_the_check(text: str) -> None:
     if is_version(text):

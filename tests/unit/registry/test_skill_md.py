@@ -303,7 +303,7 @@ def test_all_problems_are_told_at_once() -> None:
         (b"---\na: 0x_\n---\n", "out of range"),
         (b"---\na: =\n---\n", "not valid YAML"),
         (b'---\na: "\\0"\n---\n', "line 2: a text holds a NUL"),
-        (b'---\na: "\\ud800"\n---\n', "line 2: a text holds a NUL or half"),
+        (b'---\na: "\\ud800"\n---\n', "line 2: a text holds half a surrogate pair"),
         (b"---\na: " + b"[" * 100 + b"]" * 100 + b"\n---\n", "nested deeper than 40"),
         (b"---\na: " + b"x" * MAX_FRONT_MATTER + b"\n---\n", "is longer than"),
         (b"---\na: [" + b"x," * 10_000 + b"]\n---\n", "more than 10000 values"),
@@ -354,6 +354,12 @@ def test_what_editors_do_to_files(content: str) -> None:
     assert errors == []
     assert head is not None
     assert (head.name, head.instructions) == ("demo", "Body")
+
+
+def test_json_is_yaml_with_its_escapes() -> None:
+    head, errors, _ = fields('{"name": "demo", "description": "\\ud83d\\ude00 \\u00e9"}')
+    assert errors == []
+    assert head.description == "\U0001f600 \xe9"
 
 
 def test_a_line_of_dashes_in_the_body_belongs_to_the_body() -> None:
