@@ -39,5 +39,6 @@ CATALOGUE: dict[str, WireError] = {
     "CAPACITY_EXHAUSTED": WireError(grpc.StatusCode.RESOURCE_EXHAUSTED, 429, "resource_exhausted"),
     "DEPENDENCY_UNAVAILABLE": WireError(grpc.StatusCode.UNAVAILABLE, 503, "service_unavailable"),
     "INTERNAL": WireError(grpc.StatusCode.INTERNAL, 500, "internal_error"),
+    "SKILL_FILE_NOT_FOUND": WireError(grpc.StatusCode.NOT_FOUND, 404, "not_found"),
     "PATH_NOT_FOUND": WireError(grpc.StatusCode.NOT_FOUND, 404, "not_found"),
 }

@@ -54,6 +54,10 @@ class SkillNotFound(SkillboxError):
     reason = "SKILL_NOT_FOUND"
 
 
+class SkillFileNotFound(SkillboxError):
+    reason = "SKILL_FILE_NOT_FOUND"
+
+
 class InvalidSkill(SkillboxError):
     """An archive is refused.
 

@@ -13,7 +13,7 @@ from skillbox_gateway.surface import (
     public_services,
     raw_bindings,
 )
-from skillbox_gateway.typed import Json, extension, typed
+from skillbox_gateway.typed import Json, extension, header, typed
 
 _BUFFER = "filters.http.buffer"
 _TRANSCODER = "filters.http.grpc_json_transcoder"
@@ -104,7 +104,7 @@ def _rate_limit(per_second: int) -> Json:
         descriptors=[{"entries": [{"key": "remote_address"}], "token_bucket": bucket}],
         max_dynamic_descriptors=10_000,
         rate_limited_as_resource_exhausted=True,
-        response_headers_to_add=[{"header": {"key": "retry-after", "value": "1"}}],
+        response_headers_to_add=[header("retry-after", "1")],
     )
 
 
@@ -147,12 +147,7 @@ def _health() -> Json:
     return {
         "match": _match("GET", "/health"),
         "direct_response": {"status": 200, "body": {"inline_string": '{"status":"ok"}'}},
-        "response_headers_to_add": [
-            {
-                "header": {"key": "content-type", "value": "application/json"},
-                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-            }
-        ],
+        "response_headers_to_add": [header("content-type", "application/json")],
         "typed_per_filter_config": {
             f"envoy.{_TRANSCODER}": typed("config.route.v3.FilterConfig", disabled=True)
         },
@@ -177,7 +172,18 @@ def _service(service: str, cluster: str) -> Json:
             # A run and a stream last as long as they last; silence is what ends them.
             "timeout": "0s",
             "idle_timeout": "3600s" if cluster == "executor" else "300s",
-            "retry_policy": {"retry_on": "connect-failure,refused-stream", "num_retries": 2},
+            # Only what no service has seen yet, and then by another replica.
+            "retry_policy": {
+                "retry_on": "connect-failure,refused-stream",
+                "num_retries": 2,
+                "retry_host_predicate": [
+                    extension(
+                        "retry_host_predicates.previous_hosts",
+                        "retry.host.previous_hosts.v3.PreviousHostsPredicate",
+                    )
+                ],
+                "host_selection_retry_max_attempts": 5,
+            },
         },
         "typed_per_filter_config": _body(disabled=True),
     }

@@ -1,86 +1,81 @@
 """Gives the replies that Envoy makes itself the shape of every other REST error."""
 
 import json
-from typing import Any
 
-from skillbox_gateway.typed import Json
-
-TEXT = "%LOCAL_REPLY_BODY%"
-"""Envoy's own text: a parser's complaint, or what the Lua filter says."""
+from skillbox_gateway.typed import Json, header
 
 
 def local_reply_config() -> Json:
-    """Returns the mappers; the first whose status fits counts. Calls over gRPC fit none."""
+    """Returns the mappers; the first that fits counts. Calls over gRPC fit none."""
     return {
         "mappers": [
-            _mapper("EQ", 400, "bad_request", TEXT),
-            _mapper("EQ", 401, "unauthorized", TEXT),
-            _mapper("EQ", 404, "not_found", "no such method and path"),
-            _mapper("EQ", 413, "too_large", "the request body is too large"),
-            _mapper("EQ", 429, "resource_exhausted", "too many requests"),
-            _mapper("EQ", 431, "bad_request", "the request headers are too large"),
-            # Of HTTP/1.1 framing that Envoy does not know, so the caller's fault.
-            _mapper("EQ", 501, "bad_request", "unknown transfer encoding", status=400),
-            _mapper("GE", 502, "service_unavailable", "the service is not available", status=503),
-            _mapper("GE", 500, "internal_error", "internal error", status=500),
-            _mapper("GE", 400, "bad_request", TEXT),
+            _from_filters("EQ", 400, "bad_request"),
+            _from_filters("EQ", 401, "unauthorized"),
+            _fixed("EQ", 404, "not_found", "no such method and path"),
+            _fixed("EQ", 413, "too_large", "the request body is too large"),
+            _fixed("EQ", 429, "resource_exhausted", "too many requests"),
+            _fixed("EQ", 431, "bad_request", "the request headers are too large"),
+            # Framing of HTTP/1.1 that Envoy does not know, so the caller's fault.
+            _fixed("EQ", 501, "bad_request", "unknown transfer encoding", status=400),
+            _fixed("GE", 502, "service_unavailable", "the service is not available", status=503),
+            _fixed("GE", 500, "internal_error", "internal error", status=500),
+            _fixed("GE", 400, "bad_request", "the request is not acceptable"),
         ]
     }
 
 
-def _mapper(
+def _from_filters(operator: str, status: int, code: str) -> Json:
+    """Passes on what the transcoder or the Lua filter says, which the latter then polishes."""
+    return {
+        # Only a request that got as far as the filters has been given an id.
+        "filter": _all(_status(operator, status), _IS_REST, _has("x-request-id")),
+        "headers_to_add": [header("x-local-reply", "%RESPONSE_CODE_DETAILS%")],
+        "body_format_override": {
+            "json_format": {"error": code, "message": "%LOCAL_REPLY_BODY%"},
+            "content_type": "application/json",
+        },
+    }
+
+
+def _fixed(
     operator: str, value: int, code: str, message: str, *, status: int | None = None
 ) -> Json:
-    body = {"error": code, "message": message}
-    body_format: dict[str, Any] = {"content_type": "application/json"}
-    if message == TEXT:
-        body_format["json_format"] = body
-    else:
-        # Unlike `json_format` it adds no newline.
-        body_format["text_format_source"] = {
-            "inline_string": json.dumps(body, separators=(",", ":"))
-        }
-    fits = {
-        "status_code_filter": {
-            "comparison": {
-                "op": operator,
-                "value": {"default_value": value, "runtime_key": "skillbox.never_set"},
-            }
-        }
-    }
+    body = json.dumps({"error": code, "message": message}, separators=(",", ":"))
     return {
-        "filter": {"and_filter": {"filters": [fits, _IS_REST]}},
+        "filter": _all(_status(operator, value), _IS_REST),
         **({} if status is None else {"status_code": status}),
-        "headers_to_add": [
-            {
-                # For the Lua filter, which removes it.
-                "header": {"key": "x-local-reply", "value": "%RESPONSE_CODE_DETAILS%"},
-                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-            }
-        ],
-        "body_format_override": body_format,
+        # Only what was no request keeps it; otherwise the request's own id takes its place.
+        "headers_to_add": [header("x-request-id", "%UNIQUE_ID%")],
+        "body_format_override": {
+            "text_format_source": {"inline_string": body},
+            "content_type": "application/json",
+        },
     }
 
 
-# Once transcoded a REST request looks like gRPC, but for the header that the transcoder adds.
-_IS_REST: Json = {
-    "or_filter": {
-        "filters": [
-            {
-                "header_filter": {
-                    "header": {
-                        "name": "content-type",
-                        "string_match": {"prefix": "application/grpc"},
-                        "invert_match": True,
-                        "treat_missing_header_as_empty": True,
-                    }
-                }
-            },
-            {
-                "header_filter": {
-                    "header": {"name": "x-envoy-original-method", "present_match": True}
-                }
-            },
-        ]
+def _all(*filters: Json) -> Json:
+    return {"and_filter": {"filters": list(filters)}}
+
+
+def _status(operator: str, value: int) -> Json:
+    # Envoy asks for the name of a runtime override; nobody sets this one.
+    compared = {"default_value": value, "runtime_key": "skillbox.local_reply_status"}
+    return {"status_code_filter": {"comparison": {"op": operator, "value": compared}}}
+
+
+def _has(name: str) -> Json:
+    return {"header_filter": {"header": {"name": name, "present_match": True}}}
+
+
+_IS_NO_GRPC: Json = {
+    "header_filter": {
+        "header": {
+            "name": "content-type",
+            "string_match": {"prefix": "application/grpc"},
+            "invert_match": True,
+            "treat_missing_header_as_empty": True,
+        }
     }
 }
+# Once transcoded a REST request looks like gRPC, but for the header that the transcoder adds.
+_IS_REST: Json = {"or_filter": {"filters": [_IS_NO_GRPC, _has("x-envoy-original-method")]}}

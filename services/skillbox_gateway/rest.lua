@@ -112,7 +112,10 @@ function envoy_on_request(handle)
     return
   end
   handle:streamInfo():dynamicMetadata():set(NAMESPACE, "rest", true)
-  if (headers:get(":path") .. "/"):find("^/v1[/?]") then
+  local path = headers:get(":path")
+  if path == nil then -- CONNECT
+    handle:respond({[":status"] = "404"}, "")
+  elseif (path .. "/"):find("^/v1[/?]") then
     local problem = authorization_problem(headers:get("authorization"))
     if problem ~= nil then
       handle:respond({[":status"] = "401"}, problem)

@@ -17,3 +17,11 @@ def extension(name: str, type_name: str, **fields: Any) -> Json:
 
 def socket_address(host: str, port: int) -> Json:
     return {"socket_address": {"address": host, "port_value": port}}
+
+
+def header(name: str, value: str) -> Json:
+    """Returns a header that takes the place of any other of its name."""
+    return {
+        "header": {"key": name, "value": value},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }

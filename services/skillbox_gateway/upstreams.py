@@ -19,6 +19,7 @@ def _cluster(name: str, addresses: str) -> Json:
     return {
         "name": name,
         "type": "STATIC" if all(replica.is_ip for replica in replicas) else "STRICT_DNS",
+        "dns_lookup_family": "V4_PREFERRED",
         "lb_policy": "LEAST_REQUEST",
         "connect_timeout": "2s",
         "per_connection_buffer_limit_bytes": MIB,

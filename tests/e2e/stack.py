@@ -180,3 +180,17 @@ class Client:
         assert reply.status_code == 200, reply.text
         result: dict[str, Any] = reply.json()
         return result
+
+    async def running(self, skill: str) -> str:
+        """Returns the id of the newest run of a skill that goes on, or nothing."""
+        async with self.http() as http:
+            reply = await http.get(f"/v1/executions?status=running&skill={skill}")
+        executions = reply.json()["executions"]
+        return str(executions[0]["execution_id"]) if executions else ""
+
+    async def record(self, execution_id: str) -> dict[str, Any]:
+        """Returns the record of an execution."""
+        async with self.http() as http:
+            reply = await http.get(f"/v1/executions/{execution_id}")
+        record: dict[str, Any] = reply.json()
+        return record

@@ -1,9 +1,9 @@
 """A skill's lines are seen as they are printed, on every way through Envoy."""
 
 import asyncio
+import json
 import subprocess
 import time
-from collections.abc import Sequence
 
 import pytest
 
@@ -22,60 +22,60 @@ _LATE_S = 0.15
 
 pytestmark = pytest.mark.usefixtures("no_boxes_left")
 
-Seen = tuple[bytes, float]
 
+class Watch:
+    """Takes pieces of log and remembers when each line was complete."""
 
-def check(seen: Sequence[Seen]) -> None:
-    """Checks that every line came, soon after it was printed."""
-    assert [line.split()[:2] for line, _ in seen] == [
-        [b"tick", b"%d" % number] for number in range(skills.TICKS)
-    ]
-    delays = [at - float(line.split()[2]) for line, at in seen]
-    assert max(delays) < _LATE_S, f"seconds from printing to seeing: {delays}"
+    def __init__(self) -> None:
+        self.since = time.time()
+        self.lines: list[bytes] = []
+        self._times: list[float] = []
+        self._rest = b""
 
+    def take(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self.lines += lines
+        self._times += [time.time()] * len(lines)
 
-async def running_ticker(client: Client) -> str:
-    """Returns the id of a ticker that has just started."""
-
-    async def find() -> str:
-        async with client.http() as http:
-            reply = await http.get("/v1/executions?status=running&skill=ticker")
-        executions = reply.json()["executions"]
-        return executions[0]["execution_id"] if executions else ""
-
-    return await until(find)
+    def check(self) -> None:
+        """Checks that every line came, soon after it was printed or the watch began."""
+        assert [line.split()[:2] for line in self.lines] == [
+            [b"tick", b"%d" % number] for number in range(skills.TICKS)
+        ]
+        assert not self._rest
+        delays = [
+            at - max(float(line.split()[2]), self.since)
+            for line, at in zip(self.lines, self._times, strict=True)
+        ]
+        assert max(delays) < _LATE_S, f"seconds from printing to seeing: {delays}"
 
 
 async def test_rest(client: Client) -> None:
     await client.push(skills.TICKER)
     run = asyncio.create_task(client.run("ticker"))
-    execution_id = await running_ticker(client)
-    seen = []
-    async with (
-        client.http() as http,
-        http.stream("GET", f"/v1/executions/{execution_id}/logs?follow=true") as reply,
-    ):
-        assert reply.headers["content-type"] == "text/plain; charset=utf-8"
-        async for line in reply.aiter_lines():
-            seen.append((line.encode(), time.time()))
-        assert not run.done() or run.result()["status"] == "success"
-    # What was printed before the watch began comes at once, and late by as much.
-    check([(line, min(at, float(line.split()[2]))) for line, at in seen[:1]] + seen[1:])
-    assert (await run)["logs"].encode().splitlines() == [line for line, _ in seen]
+    execution_id = await until(lambda: client.running("ticker"))
+    async with client.http() as http:
+        watch = Watch()
+        path = f"/v1/executions/{execution_id}/logs?follow=true"
+        async with http.stream("GET", path) as reply:
+            assert reply.headers["content-type"] == "text/plain; charset=utf-8"
+            async for piece in reply.aiter_bytes():
+                watch.take(piece)
+    watch.check()
+    assert (await run)["logs"].encode().splitlines() == watch.lines
 
 
-async def test_grpc_stream(client: Client) -> None:
+async def test_grpc_run(client: Client) -> None:
     await client.push(skills.TICKER)
-    seen: list[Seen] = []
+    kinds = []
     async with client.channel() as channel:
-        stub = ExecutionServiceStub(channel)
+        watch = Watch()
         request = RunSkillStreamRequest(run=SkillRun(skill="ticker"))
-        kinds = []
-        async for reply in stub.RunSkillStream(request, metadata=client.metadata):
+        replies = ExecutionServiceStub(channel).RunSkillStream(request, metadata=client.metadata)
+        async for reply in replies:
             kinds.append(reply.event.WhichOneof("event"))
-            if kinds[-1] == "log":
-                seen += [(line, time.time()) for line in reply.event.log.data.splitlines()]
-    check(seen)
+            watch.take(reply.event.log.data)
+    watch.check()
     assert kinds[:2] == ["queued", "started"]
     assert kinds[-1] == "finished"
 
@@ -83,19 +83,20 @@ async def test_grpc_stream(client: Client) -> None:
 async def test_grpc_logs(client: Client) -> None:
     await client.push(skills.TICKER)
     run = asyncio.create_task(client.run("ticker"))
-    execution_id = await running_ticker(client)
-    seen: list[Seen] = []
+    execution_id = await until(lambda: client.running("ticker"))
     async with client.channel() as channel:
-        stub = ExecutionServiceStub(channel)
+        watch = Watch()
         request = GetExecutionLogsRequest(id=execution_id, follow=True)
-        async for reply in stub.GetExecutionLogs(request, metadata=client.metadata):
-            seen += [(line, time.time()) for line in reply.log.data.splitlines()]
-    check([(line, min(at, float(line.split()[2]))) for line, at in seen[:1]] + seen[1:])
+        replies = ExecutionServiceStub(channel).GetExecutionLogs(request, metadata=client.metadata)
+        async for reply in replies:
+            watch.take(reply.log.data)
+    watch.check()
     assert (await run)["status"] == "success"
 
 
 async def test_command_line(client: Client) -> None:
     await client.push(skills.TICKER)
+    watch = Watch()
     process = await asyncio.create_subprocess_exec(
         *(SKILLBOX, "run", "ticker", "--follow"),
         env=environment(client.env),
@@ -104,8 +105,9 @@ async def test_command_line(client: Client) -> None:
     )
     assert process.stdout
     assert process.stderr
-    seen = [(line, time.time()) async for line in process.stderr]
-    result = await process.stdout.read()
+    while piece := await process.stderr.read(1000):
+        watch.take(piece)
+    result = json.loads(await process.stdout.read())
     assert await process.wait() == 0
-    check(seen)
-    assert b'"status": "success"' in result
+    watch.check()
+    assert result["status"] == "success"

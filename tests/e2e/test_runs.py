@@ -33,15 +33,14 @@ async def test_twenty_at_once(client: Client) -> None:
 async def test_caller_that_leaves_cancels(client: Client) -> None:
     await client.push(skills.SLEEPER)
     run = asyncio.create_task(client.run("sleeper"))
-    execution = await _running_sleeper(client)
+    execution_id = (await _running_sleeper(client))["execution_id"]
     run.cancel()
 
-    async def cancelled() -> bool:
-        async with client.http() as http:
-            record = (await http.get(f"/v1/executions/{execution['execution_id']}")).json()
-        return bool(record["status"] == "cancelled")
+    async def ended() -> bool:
+        return bool((await client.record(execution_id))["status"] != "running")
 
-    await until(cancelled)
+    await until(ended)
+    assert (await client.record(execution_id))["status"] == "cancelled"
 
 
 @pytest.mark.parametrize("client", DRIVERS[:1], indirect=True)
@@ -79,11 +78,5 @@ async def test_a_running_container_has_every_control(client: Client) -> None:
 
 
 async def _running_sleeper(client: Client) -> dict[str, Any]:
-    async def find() -> dict[str, Any] | None:
-        async with client.http() as http:
-            page = (await http.get("/v1/executions?status=running&skill=sleeper")).json()
-        return page["executions"][0] if page["executions"] else None
-
-    found = await until(find)
-    assert found
-    return found
+    execution_id = await until(lambda: client.running("sleeper"))
+    return await client.record(execution_id)

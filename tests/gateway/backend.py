@@ -24,8 +24,10 @@ from skillbox_common.interceptors import build_chain
 from skillbox_common.interceptors.authentication import Access, Public
 from skillbox_common.principal import Principal, Scope
 from skillbox_common.server import create_server
+from skillbox_gateway.config import GatewaySettings
 from skillbox_gateway.surface import all_services
 from tests.gateway import servicers
+from tests.support.parts import free_port
 
 TOKEN = "sk-good"
 READINESS = "/skillbox.executor.v1.ReadinessService/GetReadiness"
@@ -53,8 +55,12 @@ class Backend:
     uploads: servicers.SkillsRest = field(default_factory=servicers.SkillsRest)
     servers: dict[str, str] = field(default_factory=dict)
 
-    def settings(self) -> dict[str, str]:
-        return {f"{name}_address": address for name, address in self.servers.items()}
+    def settings(self, **others: Any) -> GatewaySettings:
+        """Returns settings that lead here, on a free port of the loopback."""
+        values = {f"{name}_address": address for name, address in self.servers.items()}
+        return GatewaySettings(
+            **{"api_host": "127.0.0.1", "api_port": free_port(), **values, **others}
+        )
 
 
 def _access() -> dict[str, Access]:
@@ -93,14 +99,16 @@ async def backend() -> AsyncIterator[Backend]:
     """Runs all three services."""
     running = Backend()
 
+    # What is ignored below: methods that no test calls are not written.
     def auth(server: Any) -> None:
-        add_ApiKeyServiceServicer_to_server(servicers.Keys(), server)
+        add_ApiKeyServiceServicer_to_server(servicers.Keys(), server)  # type: ignore[abstract]
         introspection_grpc.add_IntrospectionServiceServicer_to_server(
-            introspection_grpc.IntrospectionServiceServicer(), server
+            introspection_grpc.IntrospectionServiceServicer(),  # type: ignore[abstract]
+            server,
         )
 
     def registry(server: Any) -> None:
-        add_SkillServiceServicer_to_server(servicers.Skills(), server)
+        add_SkillServiceServicer_to_server(servicers.Skills(), server)  # type: ignore[abstract]
         add_SkillRestServiceServicer_to_server(running.uploads, server)
 
     def executor(server: Any) -> None:

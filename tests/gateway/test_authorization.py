@@ -1,7 +1,5 @@
 """Who sends no key in the right form hears that, and nothing else, on every /v1 path."""
 
-import asyncio
-
 import httpx
 import pytest
 from h2.config import H2Configuration
@@ -53,7 +51,12 @@ def stranger(rest: httpx.AsyncClient) -> httpx.AsyncClient:
     ],
 )
 async def test_malformed(
-    stranger: httpx.AsyncClient, method: str, path: str, body: bytes, header: str | None, message: str
+    stranger: httpx.AsyncClient,
+    method: str,
+    path: str,
+    body: bytes,
+    header: str | None,
+    message: str,
 ) -> None:
     headers = {} if header is None else {"Authorization": header}
     reply = await stranger.request(method, path, content=body, headers=headers)
@@ -75,7 +78,6 @@ async def test_unknown_key(
 async def test_empty_token(envoy: Gateway) -> None:
     # HTTP/1.1 drops white space at the end of a header, HTTP/2 does not, and neither do clients
     # that are as careless as this one.
-    reader, writer = await asyncio.open_connection(*envoy.address.split(":"))
     connection = H2Connection(H2Configuration(normalize_outbound_headers=False))
     connection.initiate_connection()
     connection.send_headers(
@@ -89,14 +91,14 @@ async def test_empty_token(envoy: Gateway) -> None:
         ],
         end_stream=True,
     )
-    writer.write(connection.data_to_send())
     body = b""
     ended = False
-    while not ended:
-        for event in connection.receive_data(await reader.read(65536)):
-            body += event.data if isinstance(event, DataReceived) and event.data else b""
-            ended = ended or isinstance(event, StreamEnded)
-    writer.close()
+    async with envoy.connect() as (reader, writer):
+        writer.write(connection.data_to_send())
+        while not ended:
+            for event in connection.receive_data(await reader.read(65536)):
+                body += event.data if isinstance(event, DataReceived) and event.data else b""
+                ended = ended or isinstance(event, StreamEnded)
     assert body.decode() == f'{{"error":"unauthorized","message":"{EMPTY}"}}'
 
 

@@ -12,9 +12,7 @@ def body_headers(reply: httpx.Response) -> dict[str, str]:
     """Returns the headers without those that every reply has."""
     assert reply.headers["x-request-id"]
     return {
-        name: value
-        for name, value in reply.headers.items()
-        if name not in ("date", "x-request-id")
+        name: value for name, value in reply.headers.items() if name not in ("date", "x-request-id")
     }
 
 

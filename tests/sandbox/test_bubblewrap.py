@@ -7,8 +7,9 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 
 from skillbox_executor.sandbox import bubblewrap, bubblewrap_command, bubblewrap_process, cgroups
 from skillbox_executor.sandbox.bubblewrap import BubblewrapBox, BubblewrapDriver
+from skillbox_executor.sandbox.frames import Frame
 from skillbox_executor.sandbox.interface import (
     BoxLost,
     Control,
@@ -70,6 +72,11 @@ def processes_of(box: BubblewrapBox) -> list[int]:
         except OSError:
             continue
     return found
+
+
+async def exhaust(frames: AsyncIterator[Frame]) -> None:
+    async for _ in frames:
+        pass
 
 
 def controls(evidence: Evidence) -> dict[str, str]:
@@ -216,7 +223,7 @@ async def test_destroying_a_running_box_ends_the_run(driver: BubblewrapDriver) -
         assert len(inside) == 2
         ending = asyncio.create_task(driver.destroy(box))
         with pytest.raises(BoxLost, match="the box was destroyed"):
-            await anext(frames)
+            await exhaust(frames)
         await ending
         assert not any(psutil.pid_exists(pid) for pid in inside)
         await driver.destroy(box)
@@ -229,7 +236,7 @@ async def test_a_box_killed_from_outside_is_lost(driver: BubblewrapDriver) -> No
         await anext(frames)
         os.kill(box.process.pid, signal.SIGKILL)
         with pytest.raises(BoxLost, match="ended without a result"):
-            await anext(frames)
+            await exhaust(frames)
 
 
 async def test_close_destroys_every_box(driver: BubblewrapDriver, owner: str) -> None:
@@ -349,18 +356,22 @@ async def test_a_missing_bubblewrap_says_how_to_get_it(
         await driver.check()
 
 
-async def test_what_bubblewrap_complains_about_is_told(
-    driver: BubblewrapDriver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    program = tmp_path / "bwrap"
-    program.write_text("#!/bin/sh\necho no namespaces today >&2\nexit 1\n")
-    for folder in (tmp_path, *tmp_path.parents[:-2]):
-        folder.chmod(folder.stat().st_mode | 0o055)
-    program.chmod(0o755)
-    # Not below /tmp: the launcher covers that.
-    path = f"{tmp_path}:{bubblewrap_process.LAUNCHER_PATH}"
-    monkeypatch.setattr(bubblewrap_process, "LAUNCHER_PATH", path)
-    with pytest.raises(EngineUnavailable, match=r"no namespaces today.*user\.max_user_namespaces"):
+@pytest.fixture
+def broken_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # Not below /tmp, which the launcher covers.
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        program = Path(folder, "bwrap")
+        program.write_text("#!/bin/sh\necho no namespaces today >&2\nexit 1\n")
+        program.chmod(0o755)
+        path = f"{folder}:{bubblewrap_command.LAUNCHER_PATH}"
+        monkeypatch.setattr(bubblewrap_process, "LAUNCHER_PATH", path)
+        yield
+
+
+@pytest.mark.usefixtures("broken_bubblewrap")
+async def test_what_bubblewrap_complains_about_is_told(driver: BubblewrapDriver) -> None:
+    with pytest.raises(EngineUnavailable, match=r"namespaces today.*max_user_namespaces"):
         await driver.check()
 
 

@@ -1,10 +1,10 @@
 """Starts Envoy the way it runs in production."""
 
-import subprocess
+import asyncio
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +23,11 @@ class Gateway:
 
     Attributes:
         address: host:port, for gRPC channels.
-        pid: The process, of which only the owner of the fixture may make an end.
+        process: The process, of which only the owner of the fixture may make an end.
     """
 
     address: str
-    pid: int
+    process: Process
     _log: Path
 
     @property
@@ -38,32 +38,43 @@ class Gateway:
         """Returns what Envoy has logged so far."""
         return self._log.read_text()
 
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """Opens a plain connection, for what an HTTP client would not send."""
+        reader, writer = await asyncio.open_connection(*self.address.split(":"))
+        try:
+            async with asyncio.timeout(10):
+                yield reader, writer
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
-@contextmanager
-def gateway(settings: GatewaySettings) -> Iterator[Gateway]:
-    """Runs Envoy until the end of the block; starts it when `/health` answers."""
+
+@asynccontextmanager
+async def run_gateway(settings: GatewaySettings) -> AsyncIterator[Gateway]:
+    """Runs Envoy for the block, which begins when `/health` answers."""
     with tempfile.TemporaryDirectory(prefix="skillbox-envoy-") as folder:
         log = Path(folder, "log")
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command(settings, Path(folder, "envoy.json")), stdout=output, stderr=output
-            )
-        running = Gateway(f"127.0.0.1:{settings.api_port}", process.pid, log)
+        arguments = command(settings, Path(folder, "envoy.json"))
+        with log.open("wb") as output:  # noqa: ASYNC230 - nothing else runs yet
+            process = await asyncio.create_subprocess_exec(*arguments, stdout=output, stderr=output)
+        gateway = Gateway(f"127.0.0.1:{settings.api_port}", process, log)
         try:
-            _wait(running, process)
-            yield running
+            await _wait(gateway)
+            yield gateway
         finally:
-            process.terminate()
-            process.wait(_STOP_S)
+            if process.returncode is None:
+                process.terminate()
+            await asyncio.wait_for(process.wait(), _STOP_S)
 
 
-def _wait(running: Gateway, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _READY_S
-    while True:
-        try:
-            httpx.get(f"{running.url}/health", timeout=1).raise_for_status()
-            return
-        except httpx.TransportError:
-            assert process.poll() is None, f"Envoy ended:\n{running.log()}"
-            assert time.monotonic() < deadline, f"Envoy does not answer:\n{running.log()}"
-            time.sleep(0.05)
+async def _wait(gateway: Gateway) -> None:
+    async with asyncio.timeout(_READY_S), httpx.AsyncClient(timeout=1) as client:
+        while True:
+            try:
+                (await client.get(f"{gateway.url}/health")).raise_for_status()
+                return
+            except httpx.TransportError:
+                assert gateway.process.returncode is None, f"Envoy ended:\n{gateway.log()}"
+                await asyncio.sleep(0.05)

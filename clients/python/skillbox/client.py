@@ -219,16 +219,18 @@ class Client:
                 it has ended. `None` waits as long as it takes.
 
         Raises:
-            ValueError: `base_url` is not an http or https URL.
+            ValueError: `base_url` is not an http or https URL, or another argument holds what
+                an HTTP header cannot.
         """
         self.base_url = base_url.rstrip("/")
-        self._url = _split_url(self.base_url)
+        self._url = _split_url("base_url", self.base_url)
         self._timeout = timeout
         self._headers = {"Accept": "*/*"}
-        if key := api_key or os.environ.get("SKILLBOX_API_KEY", ""):
-            self._headers["Authorization"] = f"Bearer {key}"
+        # Keys are often read from files, which end with a newline.
+        if key := (api_key or os.environ.get("SKILLBOX_API_KEY", "")).strip():
+            self._headers["Authorization"] = f"Bearer {_header('api_key', key)}"
         if tenant_id:
-            self._headers["X-Tenant-ID"] = tenant_id
+            self._headers["X-Tenant-ID"] = _header("tenant_id", tenant_id)
         self._idle: list[http.client.HTTPConnection] = []
         self._finalizer = weakref.finalize(self, _close_all, self._idle)
 
@@ -411,7 +413,7 @@ class Client:
         if not result.has_files:
             return
         # The URL is signed: the key stays out of this request, whose host may be another.
-        url = _split_url(result.files_url)
+        url = _split_url("files_url", result.files_url)
         target = urlunsplit(("", "", url.path or "/", url.query, ""))
         connection = _connect(url, self._timeout)
         with tempfile.TemporaryFile() as archive:
@@ -548,11 +550,20 @@ def check_json(text: str) -> None:
 # --- The wire ---------------------------------------------------------------------------------
 
 
-def _split_url(url: str) -> SplitResult:
+def _split_url(name: str, url: str) -> SplitResult:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url!r} is not valid: expected a URL such as http://localhost:8080")
+        raise ValueError(
+            f"{name}: {url!r} is not valid: expected a URL such as http://localhost:8080"
+        )
     return parts
+
+
+def _header(name: str, value: str) -> str:
+    """Returns `value`. The library would refuse it too, but show a key in its error."""
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError(f"{name}: expected printable ASCII characters")
+    return value
 
 
 def _connect(url: SplitResult, timeout: float | None) -> http.client.HTTPConnection:

@@ -23,21 +23,20 @@ take_number() {
 }
 
 # Relays stdin as frames of type $1, each under the lock on descriptor $2, until it ends.
+# A frame begins with its length, so each piece lies in an unlinked file for a moment.
 relay() {
-  chunk=/tmp/.skillbox-$1
-  # Its pages are taken now, so that a skill that fills /tmp cannot stop the relay.
-  dd if=/dev/zero of="$chunk" bs=65536 count=1
+  chunk=/root/.skillbox-$1 # for the skill has other places to fill
   exec 3<>"$chunk"
   rm "$chunk"
-  kind=$1 lock=$2
   while :; do
-    # shellcheck disable=SC2046 # in words: 0+1 records in, 0+1 records out, N bytes …
-    set -- $(LC_ALL=C dd bs=65536 count=1 conv=notrunc of=/proc/self/fd/3 2>&1)
-    case ${7:-0} in 0 | *[!0-9]*) exit ;; esac
-    flock "$lock"
-    printf '%s%010d' "$kind" "$7"
-    head -c "$7" /proc/self/fd/3
-    flock -u "$lock"
+    case $(LC_ALL=C dd bs=65536 count=1 of=/proc/self/fd/3 2>&1) in
+      "0+0 records in"*) exit ;;
+    esac
+    size=$(wc -c </proc/self/fd/3)
+    flock "$2"
+    # In one process, so that there is no half of a frame when there is no room for another.
+    (printf '%s%010d' "$1" "$size" && exec head -c "$size" /proc/self/fd/3)
+    flock -u "$2"
   done
 }
 
@@ -118,9 +117,10 @@ exec 3<>/tmp/.skillbox-out 4</tmp/.skillbox-out 5>/tmp/.skillbox-out
 exec 3<>/tmp/.skillbox-err 6</tmp/.skillbox-err 7>/tmp/.skillbox-err 3>&-
 exec 8>/tmp/.skillbox-lock 9>/tmp/.skillbox-lock
 rm /tmp/.skillbox-out /tmp/.skillbox-err /tmp/.skillbox-lock
-relay o 8 <&4 4<&- 5>&- 6<&- 7>&- 9>&- &
+# With `exec`, because a redirected function keeps copies of what it seems to close.
+(exec <&4 4<&- 5>&- 6<&- 7>&- 9>&- && relay o 8) &
 relays=$!
-relay e 9 <&6 4<&- 5>&- 6<&- 7>&- 8>&- &
+(exec <&6 4<&- 5>&- 6<&- 7>&- 8>&- && relay e 9) &
 relays="$relays $!"
 exec 4<&- 6<&- 8>&- 9>&-
 

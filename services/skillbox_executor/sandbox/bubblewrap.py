@@ -48,8 +48,8 @@ class BubblewrapBox:
 
     id: str
     profile: Profile
-    group: Group
     process: BoxProcess = field(default_factory=BoxProcess)
+    group: Group = field(default_factory=Group)
     removal: asyncio.Task[None] | None = None
     controls: Sequence[Control] = ()
 
@@ -80,8 +80,7 @@ class BubblewrapDriver:
         check_interpreter(profile.language)
         filters = seccomp.filters()
         box_id = secrets.token_hex(16)
-        group = await asyncio.to_thread(self._cgroups.group, box_id)
-        box = self._boxes[box_id] = BubblewrapBox(box_id, profile, group)
+        box = self._boxes[box_id] = BubblewrapBox(box_id, profile)
         try:
             await self._start(box, filters)
         except BaseException:
@@ -128,7 +127,7 @@ class BubblewrapDriver:
         await box.process.start(
             partial(command_line, command(box.profile.language), limits=limits, filters=filters),
             {_MARK: f"{self._owner}/{box.id}"},
-            partial(_limit, box.group, limits),
+            partial(self._limit, box),
         )
         try:
             await box.conversation.greeting()
@@ -142,6 +141,11 @@ class BubblewrapDriver:
             raise EngineUnavailable("the box ended while its isolation was read back")
         if missing := missing_controls(box.controls):
             raise EngineUnavailable(f"the box is not isolated: {', '.join(missing)}")
+
+    def _limit(self, box: BubblewrapBox, pid: int) -> None:
+        box.group = self._cgroups.group(box.id)
+        box.group.limit(box.profile.limits)
+        box.group.join(pid)
 
     def _mine(self, box: Box) -> BubblewrapBox:
         assert isinstance(box, BubblewrapBox)
@@ -178,8 +182,3 @@ class BubblewrapDriver:
         for group in strangers.values():
             await group.remove(kill=True)
         return set(strangers)
-
-
-def _limit(group: Group, limits: Limits, pid: int) -> None:
-    group.limit(limits)
-    group.join(pid)

@@ -6,6 +6,7 @@ flags cannot be taken off from inside.
 """
 
 import os
+import resource
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -117,7 +118,15 @@ def command_line(
 def _resource_limits(limits: Limits) -> list[str]:
     # Set inside, where processes are counted per user namespace: so per box. Where there is a
     # control group it counts too.
-    return ["prlimit", f"--nproc={limits.pids}", f"--nofile={_OPEN_FILES}", "--core=0", "--"]
+    processes = _lowered(resource.RLIMIT_NPROC, limits.pids)
+    files = _lowered(resource.RLIMIT_NOFILE, _OPEN_FILES)
+    return ["prlimit", f"--nproc={processes}", f"--nofile={files}", "--core=0", "--"]
+
+
+def _lowered(kind: int, wanted: int) -> int:
+    """Returns `wanted`, or less where this process may not have as much."""
+    ceiling = resource.getrlimit(kind)[1]
+    return wanted if ceiling == resource.RLIM_INFINITY else min(wanted, ceiling)
 
 
 def _staged(place: str) -> str:

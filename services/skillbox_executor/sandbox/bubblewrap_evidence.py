@@ -1,6 +1,7 @@
 """Reads back from the kernel how a box is isolated."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,8 @@ def _isolation(pid: int, status: dict[str, str], filters: int) -> Iterator[Contr
 
 
 def _file_systems(mounts: dict[str, _Mount], limits: Limits) -> Iterator[Control]:
-    read_only = _READ_ONLY <= {point for point, mount in mounts.items() if "ro" in mount.options}
+    fixed = {point for point, mount in mounts.items() if "ro" in mount.options}
+    read_only = fixed >= _READ_ONLY
     yield Control("read_only_root", _word(read_only), read_only)
     expected = writable(limits)
     found = {
@@ -134,8 +136,9 @@ def _mounts(pid: int) -> Iterator[_Mount]:
         before, _, after = line.partition(" - ")
         point, options = before.split()[4:6]
         kind, _, more = after.split(" ", 2)
-        size = dict(option.partition("=")[::2] for option in more.split(",")).get("size", "0k")
-        yield _Mount(point, frozenset(options.split(",")), kind, int(size[:-1] or 0) * 1024)
+        size = re.search(r"\bsize=(\d+)k\b", more)
+        kibibytes = int(size[1]) if size else 0
+        yield _Mount(point, frozenset(options.split(",")), kind, kibibytes * 1024)
 
 
 def _word(value: bool) -> str:

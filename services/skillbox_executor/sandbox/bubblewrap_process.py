@@ -20,7 +20,7 @@ _COMPLAINT_SECONDS = 1.0
 
 _FAILED = "bubblewrap could not start a box"
 _HINT = (
-    "it needs user namespaces: the sysctls user.max_user_namespaces, "
+    "it needs bubblewrap 0.8 or later, and user namespaces: the sysctls user.max_user_namespaces, "
     "kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns rule them"
 )
 

@@ -69,6 +69,7 @@ class Part:
             if self.version == 1:
                 yield "memory.limit_in_bytes", memory
                 yield "memory.memsw.limit_in_bytes?", memory
+                yield "memory.swappiness", "0"
             else:
                 yield "memory.max", memory
                 yield "memory.swap.max?", "0"

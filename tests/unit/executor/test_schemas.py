@@ -42,3 +42,16 @@ def test_a_pattern_cannot_take_exponential_time() -> None:
     schemas_pattern = json.dumps({"pattern": "^(a+)+$"})
     with pytest.raises(SchemaViolation):
         schemas.check(schemas_pattern, json.dumps("a" * 50_000 + "!"))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        '{"$ref":"#"}',
+        '{"allOf":[{"$ref":"#"}]}',
+        '{"$dynamicRef":"#"}',
+        '{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}',
+    ],
+)
+def test_a_schema_that_refers_to_itself_ends(schema: str) -> None:
+    schemas.check(schema, "[" * 200 + "]" * 200)

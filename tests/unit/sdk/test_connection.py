@@ -44,6 +44,19 @@ def test_a_bad_url_is_refused(url: str) -> None:
         Client(url)
 
 
+def test_a_key_from_a_file_may_end_with_a_newline(server: FakeServer) -> None:
+    server.on("GET /health", {"status": "ok"})
+    Client(server.url, "sk-a\n").health()
+    assert server.last.headers["Authorization"] == "Bearer sk-a"
+
+
+@pytest.mark.parametrize("key", ["sk-a\nX-Evil: 1", "sk-\u00e4"])
+def test_a_key_that_no_header_can_hold_is_not_shown(key: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        Client("http://localhost", key)
+    assert str(caught.value) == "api_key: expected printable ASCII characters"
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [

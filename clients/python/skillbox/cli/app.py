@@ -91,7 +91,7 @@ def global_options(
         OutputFormat, typer.Option("--output", "-o", help="How to print results.")
     ] = OutputFormat.TABLE,
 ) -> None:
-    ctx.obj = Settings(server_url.rstrip("/"), api_key, tenant, output)
+    ctx.obj = Settings(server_url.rstrip("/"), api_key.strip(), tenant, output)
 
 
 run.register(app)

@@ -66,7 +66,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_for(sys.stdout, cell)) for cell in row))
-    _table_console().print(table)
+    _print_table(table)
 
 
 def show_fields(fields: Iterable[tuple[str, str]]) -> None:
@@ -77,7 +77,7 @@ def show_fields(fields: Iterable[tuple[str, str]]) -> None:
     for name, value in fields:
         if value:
             table.add_row(name, Text(_for(sys.stdout, value)))
-    _table_console().print(table)
+    _print_table(table)
 
 
 class LogPrinter:
@@ -114,9 +114,12 @@ class LogPrinter:
             sys.stderr.write("\n")
 
 
-def _table_console() -> Console:
-    """Returns a console that cuts and wraps nothing that goes into a pipe."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+def _print_table(table: Table) -> None:
+    """Prints a table, wrapped on a terminal only, without white space at the end of lines."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    with console.capture() as capture:
+        console.print(table)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
 def _for(stream: TextIO, text: str) -> str:

@@ -43,7 +43,7 @@ _EXIT_CODES = {
 _HINTS = {
     "unauthorized": "Set SKILLBOX_API_KEY to a key of this server, or pass --api-key.",
     "forbidden": "`skillbox apikey list` (with an admin key) shows what each key may do.",
-    "not_found": "`skillbox skill list` and `skillbox exec list` show what there is.",
+    "not_found": "`skillbox skill list`, `exec list` and `apikey list` show what there is.",
     "invalid_skill": "`skillbox skill lint` checks a skill before it is pushed.",
     "already_exists": "This server does not replace versions: raise the version in SKILL.md.",
     "resource_exhausted": "Every sandbox is taken: try again in a moment.",

@@ -9,6 +9,9 @@ from skillbox.client import Client
 
 DEFAULT_SERVER = "http://localhost:8080"
 
+_OPTIONS = {"base_url": "--server", "api_key": "--api-key", "tenant_id": "--tenant"}
+"""Where the arguments of a client come from."""
+
 
 class OutputFormat(StrEnum):
     """How results are printed."""
@@ -36,7 +39,8 @@ class Settings:
         try:
             return Client(self.server, self.api_key, tenant_id=self.tenant, timeout=timeout)
         except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--server") from None
+            argument, _, problem = str(error).partition(": ")
+            raise typer.BadParameter(problem, param_hint=_OPTIONS.get(argument)) from None
 
 
 def settings_of(ctx: typer.Context) -> Settings:

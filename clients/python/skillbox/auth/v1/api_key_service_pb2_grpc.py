@@ -89,8 +89,9 @@ class ApiKeyServiceServicer:
 
     def RotateApiKey(self, request, context):
         """RotateApiKey creates a key with the name, scopes and expiry of an existing one and lets
-        the old one end after a grace period. Fails with API_KEY_NOT_FOUND, and with
-        INVALID_ARGUMENT when the old key no longer works. REST replies 201.
+        the old one end after a grace period. A key is rotated once: the next rotation is of its
+        successor. Fails with API_KEY_NOT_FOUND, and with INVALID_ARGUMENT when the old key no
+        longer works or was rotated. REST replies 201.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,8 +48,9 @@ class ApiKeyServiceStub:
     """
     RotateApiKey: _grpc.UnaryUnaryMultiCallable[_api_key_service_pb2.RotateApiKeyRequest, _api_key_service_pb2.RotateApiKeyResponse]
     """RotateApiKey creates a key with the name, scopes and expiry of an existing one and lets
-    the old one end after a grace period. Fails with API_KEY_NOT_FOUND, and with
-    INVALID_ARGUMENT when the old key no longer works. REST replies 201.
+    the old one end after a grace period. A key is rotated once: the next rotation is of its
+    successor. Fails with API_KEY_NOT_FOUND, and with INVALID_ARGUMENT when the old key no
+    longer works or was rotated. REST replies 201.
     """
 
 @_typing.type_check_only
@@ -72,8 +73,9 @@ class ApiKeyServiceAsyncStub(ApiKeyServiceStub):
     """
     RotateApiKey: _aio.UnaryUnaryMultiCallable[_api_key_service_pb2.RotateApiKeyRequest, _api_key_service_pb2.RotateApiKeyResponse]  # type: ignore[assignment]
     """RotateApiKey creates a key with the name, scopes and expiry of an existing one and lets
-    the old one end after a grace period. Fails with API_KEY_NOT_FOUND, and with
-    INVALID_ARGUMENT when the old key no longer works. REST replies 201.
+    the old one end after a grace period. A key is rotated once: the next rotation is of its
+    successor. Fails with API_KEY_NOT_FOUND, and with INVALID_ARGUMENT when the old key no
+    longer works or was rotated. REST replies 201.
     """
 
 class ApiKeyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -117,8 +119,9 @@ class ApiKeyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_api_key_service_pb2.RotateApiKeyResponse, _abc.Awaitable[_api_key_service_pb2.RotateApiKeyResponse]]:
         """RotateApiKey creates a key with the name, scopes and expiry of an existing one and lets
-        the old one end after a grace period. Fails with API_KEY_NOT_FOUND, and with
-        INVALID_ARGUMENT when the old key no longer works. REST replies 201.
+        the old one end after a grace period. A key is rotated once: the next rotation is of its
+        successor. Fails with API_KEY_NOT_FOUND, and with INVALID_ARGUMENT when the old key no
+        longer works or was rotated. REST replies 201.
         """
 
 def add_ApiKeyServiceServicer_to_server(servicer: ApiKeyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,13 +27,19 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%skillbox/registry/v1/skill_rest.proto\x12\x14skillbox.registry.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"\x17\n\x15ListSkillsRestRequest\"T\n\x18\x44ownloadSkillRestRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name\x12\x1e\n\x07version\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x07version2\xde\x02\n\x10SkillRestService\x12V\n\x0fUploadSkillRest\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x15\x82\xd3\xe4\x93\x02\x0f\"\n/v1/skills:\x01*(\x01\x12g\n\x0eListSkillsRest\x12+.skillbox.registry.v1.ListSkillsRestRequest\x1a\x14.google.api.HttpBody\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/skills\x12\x88\x01\n\x11\x44ownloadSkillRest\x12..skillbox.registry.v1.DownloadSkillRestRequest\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\x12#/v1/skills/{name}/{version}/archive0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%skillbox/registry/v1/skill_rest.proto\x12\x14skillbox.registry.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"\x17\n\x15ListSkillsRestRequest\"m\n\x17GetSkillFileRestRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name\x12\x1e\n\x07version\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x07version\x12\x18\n\x04path\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02R\x04path\"T\n\x18\x44ownloadSkillRestRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name\x12\x1e\n\x07version\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x07version2\xef\x03\n\x10SkillRestService\x12V\n\x0fUploadSkillRest\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x15\x82\xd3\xe4\x93\x02\x0f\"\n/v1/skills:\x01*(\x01\x12g\n\x0eListSkillsRest\x12+.skillbox.registry.v1.ListSkillsRestRequest\x1a\x14.google.api.HttpBody\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/skills\x12\x8e\x01\n\x10GetSkillFileRest\x12-.skillbox.registry.v1.GetSkillFileRestRequest\x1a\x14.google.api.HttpBody\"3\x82\xd3\xe4\x93\x02-\x12+/v1/skills/{name}/{version}/files/{path=**}0\x01\x12\x88\x01\n\x11\x44ownloadSkillRest\x12..skillbox.registry.v1.DownloadSkillRestRequest\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\x12#/v1/skills/{name}/{version}/archive0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'skillbox.registry.v1.skill_rest_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_GETSKILLFILERESTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GETSKILLFILERESTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_GETSKILLFILERESTREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_GETSKILLFILERESTREQUEST'].fields_by_name['version']._serialized_options = b'\342A\001\002'
+  _globals['_GETSKILLFILERESTREQUEST'].fields_by_name['path']._loaded_options = None
+  _globals['_GETSKILLFILERESTREQUEST'].fields_by_name['path']._serialized_options = b'\342A\001\002'
   _globals['_DOWNLOADSKILLRESTREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DOWNLOADSKILLRESTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_DOWNLOADSKILLRESTREQUEST'].fields_by_name['version']._loaded_options = None
@@ -42,12 +48,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SKILLRESTSERVICE'].methods_by_name['UploadSkillRest']._serialized_options = b'\202\323\344\223\002\017\"\n/v1/skills:\001*'
   _globals['_SKILLRESTSERVICE'].methods_by_name['ListSkillsRest']._loaded_options = None
   _globals['_SKILLRESTSERVICE'].methods_by_name['ListSkillsRest']._serialized_options = b'\202\323\344\223\002\014\022\n/v1/skills'
+  _globals['_SKILLRESTSERVICE'].methods_by_name['GetSkillFileRest']._loaded_options = None
+  _globals['_SKILLRESTSERVICE'].methods_by_name['GetSkillFileRest']._serialized_options = b'\202\323\344\223\002-\022+/v1/skills/{name}/{version}/files/{path=**}'
   _globals['_SKILLRESTSERVICE'].methods_by_name['DownloadSkillRest']._loaded_options = None
   _globals['_SKILLRESTSERVICE'].methods_by_name['DownloadSkillRest']._serialized_options = b'\202\323\344\223\002%\022#/v1/skills/{name}/{version}/archive'
   _globals['_LISTSKILLSRESTREQUEST']._serialized_start=153
   _globals['_LISTSKILLSRESTREQUEST']._serialized_end=176
-  _globals['_DOWNLOADSKILLRESTREQUEST']._serialized_start=178
-  _globals['_DOWNLOADSKILLRESTREQUEST']._serialized_end=262
-  _globals['_SKILLRESTSERVICE']._serialized_start=265
-  _globals['_SKILLRESTSERVICE']._serialized_end=615
+  _globals['_GETSKILLFILERESTREQUEST']._serialized_start=178
+  _globals['_GETSKILLFILERESTREQUEST']._serialized_end=287
+  _globals['_DOWNLOADSKILLRESTREQUEST']._serialized_start=289
+  _globals['_DOWNLOADSKILLRESTREQUEST']._serialized_end=373
+  _globals['_SKILLRESTSERVICE']._serialized_start=376
+  _globals['_SKILLRESTSERVICE']._serialized_end=871
 # @@protoc_insertion_point(module_scope)

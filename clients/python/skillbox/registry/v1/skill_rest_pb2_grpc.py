@@ -47,6 +47,11 @@ class SkillRestServiceStub:
                 request_serializer=skillbox_dot_registry_dot_v1_dot_skill__rest__pb2.ListSkillsRestRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.GetSkillFileRest = channel.unary_stream(
+                '/skillbox.registry.v1.SkillRestService/GetSkillFileRest',
+                request_serializer=skillbox_dot_registry_dot_v1_dot_skill__rest__pb2.GetSkillFileRestRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
         self.DownloadSkillRest = channel.unary_stream(
                 '/skillbox.registry.v1.SkillRestService/DownloadSkillRest',
                 request_serializer=skillbox_dot_registry_dot_v1_dot_skill__rest__pb2.DownloadSkillRestRequest.SerializeToString,
@@ -76,6 +81,14 @@ class SkillRestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSkillFileRest(self, request, context):
+        """GetSkillFileRest is GET /v1/skills/{name}/{version}/files/{path}: the file's content, as
+        text/plain when it is UTF-8, else as application/octet-stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DownloadSkillRest(self, request, context):
         """DownloadSkillRest is GET /v1/skills/{name}/{version}/archive: the stored zip.
         """
@@ -94,6 +107,11 @@ def add_SkillRestServiceServicer_to_server(servicer, server):
             'ListSkillsRest': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSkillsRest,
                     request_deserializer=skillbox_dot_registry_dot_v1_dot_skill__rest__pb2.ListSkillsRestRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'GetSkillFileRest': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetSkillFileRest,
+                    request_deserializer=skillbox_dot_registry_dot_v1_dot_skill__rest__pb2.GetSkillFileRestRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
             'DownloadSkillRest': grpc.unary_stream_rpc_method_handler(
@@ -157,6 +175,33 @@ class SkillRestService:
             target,
             '/skillbox.registry.v1.SkillRestService/ListSkillsRest',
             skillbox_dot_registry_dot_v1_dot_skill__rest__pb2.ListSkillsRestRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSkillFileRest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/skillbox.registry.v1.SkillRestService/GetSkillFileRest',
+            skillbox_dot_registry_dot_v1_dot_skill__rest__pb2.GetSkillFileRestRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
             options,
             channel_credentials,

@@ -45,6 +45,10 @@ class SkillRestServiceStub:
     """ListSkillsRest is GET /v1/skills: a JSON array of every version, by name and then by
     SemVer.
     """
+    GetSkillFileRest: _grpc.UnaryStreamMultiCallable[_skill_rest_pb2.GetSkillFileRestRequest, _httpbody_pb2.HttpBody]
+    """GetSkillFileRest is GET /v1/skills/{name}/{version}/files/{path}: the file's content, as
+    text/plain when it is UTF-8, else as application/octet-stream.
+    """
     DownloadSkillRest: _grpc.UnaryStreamMultiCallable[_skill_rest_pb2.DownloadSkillRestRequest, _httpbody_pb2.HttpBody]
     """DownloadSkillRest is GET /v1/skills/{name}/{version}/archive: the stored zip."""
 
@@ -63,6 +67,10 @@ class SkillRestServiceAsyncStub(SkillRestServiceStub):
     ListSkillsRest: _aio.UnaryUnaryMultiCallable[_skill_rest_pb2.ListSkillsRestRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """ListSkillsRest is GET /v1/skills: a JSON array of every version, by name and then by
     SemVer.
+    """
+    GetSkillFileRest: _aio.UnaryStreamMultiCallable[_skill_rest_pb2.GetSkillFileRestRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """GetSkillFileRest is GET /v1/skills/{name}/{version}/files/{path}: the file's content, as
+    text/plain when it is UTF-8, else as application/octet-stream.
     """
     DownloadSkillRest: _aio.UnaryStreamMultiCallable[_skill_rest_pb2.DownloadSkillRestRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """DownloadSkillRest is GET /v1/skills/{name}/{version}/archive: the stored zip."""
@@ -91,6 +99,16 @@ class SkillRestServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
         """ListSkillsRest is GET /v1/skills: a JSON array of every version, by name and then by
         SemVer.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSkillFileRest(
+        self,
+        request: _skill_rest_pb2.GetSkillFileRestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """GetSkillFileRest is GET /v1/skills/{name}/{version}/files/{path}: the file's content, as
+        text/plain when it is UTF-8, else as application/octet-stream.
         """
 
     @_abc_1.abstractmethod

@@ -27,7 +27,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from skillbox.registry.v1 import skill_pb2 as skillbox_dot_registry_dot_v1_dot_skill__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(skillbox/registry/v1/skill_service.proto\x12\x14skillbox.registry.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a skillbox/registry/v1/skill.proto\"\x8c\x01\n\x12UploadSkillRequest\x12\x1a\n\x05\x63hunk\x18\x01 \x01(\x0c\x42\x04\xe2\x41\x01\x02R\x05\x63hunk\x12)\n\rexpected_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x0c\x65xpectedName\x12/\n\x10\x65xpected_version\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x0f\x65xpectedVersion\"d\n\x13UploadSkillResponse\x12\x31\n\x05skill\x18\x01 \x01(\x0b\x32\x1b.skillbox.registry.v1.SkillR\x05skill\x12\x1a\n\x08warnings\x18\x02 \x03(\tR\x08warnings\"u\n\x11ListSkillsRequest\x12!\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01R\x08pageSize\x12#\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\tpageToken\x12\x18\n\x04name\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x04name\"x\n\x12ListSkillsResponse\x12:\n\x06skills\x18\x01 \x03(\x0b\x32\".skillbox.registry.v1.SkillSummaryR\x06skills\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"K\n\x0fGetSkillRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name\x12\x1e\n\x07version\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x07version\"N\n\x12\x44\x65leteSkillRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name\x12\x1e\n\x07version\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x07version\"\x15\n\x13\x44\x65leteSkillResponse\"P\n\x14\x44ownloadSkillRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name\x12\x1e\n\x07version\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x07version\"-\n\x15\x44ownloadSkillResponse\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk2\xc0\x04\n\x0cSkillService\x12\x64\n\x0bUploadSkill\x12(.skillbox.registry.v1.UploadSkillRequest\x1a).skillbox.registry.v1.UploadSkillResponse(\x01\x12_\n\nListSkills\x12\'.skillbox.registry.v1.ListSkillsRequest\x1a(.skillbox.registry.v1.ListSkillsResponse\x12s\n\x08GetSkill\x12%.skillbox.registry.v1.GetSkillRequest\x1a\x1b.skillbox.registry.v1.Skill\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/skills/{name}/{version}\x12\x87\x01\n\x0b\x44\x65leteSkill\x12(.skillbox.registry.v1.DeleteSkillRequest\x1a).skillbox.registry.v1.DeleteSkillResponse\"#\x82\xd3\xe4\x93\x02\x1d*\x1b/v1/skills/{name}/{version}\x12j\n\rDownloadSkill\x12*.skillbox.registry.v1.DownloadSkillRequest\x1a+.skillbox.registry.v1.DownloadSkillResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(skillbox/registry/v1/skill_service.proto\x12\x14skillbox.registry.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a skillbox/registry/v1/skill.proto\"\x8c\x01\n\x12UploadSkillRequest\x12\x1a\n\x05\x63hunk\x18\x01 \x01(\x0c\x42\x04\xe2\x41\x01\x02R\x05\x63hunk\x12)\n\rexpected_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x0c\x65xpectedName\x12/\n\x10\x65xpected_version\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x0f\x65xpectedVersion\"d\n\x13UploadSkillResponse\x12\x31\n\x05skill\x18\x01 \x01(\x0b\x32\x1b.skillbox.registry.v1.SkillR\x05skill\x12\x1a\n\x08warnings\x18\x02 \x03(\tR\x08warnings\"u\n\x11ListSkillsRequest\x12!\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01R\x08pageSize\x12#\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\tpageToken\x12\x18\n\x04name\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x04name\"x\n\x12ListSkillsResponse\x12:\n\x06skills\x18\x01 \x03(\x0b\x32\".skillbox.registry.v1.SkillSummaryR\x06skills\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"|\n\x18ListSkillVersionsRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name\x12!\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01R\x08pageSize\x12#\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\tpageToken\"\xaf\x01\n\x19ListSkillVersionsResponse\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n\x06latest\x18\x02 \x01(\tR\x06latest\x12>\n\x08versions\x18\x03 \x03(\x0b\x32\".skillbox.registry.v1.SkillSummaryR\x08versions\x12&\n\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\"K\n\x0fGetSkillRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name\x12\x1e\n\x07version\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x07version\"N\n\x12\x44\x65leteSkillRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name\x12\x1e\n\x07version\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02R\x07version\"\x15\n\x13\x44\x65leteSkillResponse\"^\n\tSkillFile\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n\nsize_bytes\x18\x02 \x01(\x05R\tsizeBytes\x12\x1e\n\nexecutable\x18\x03 \x01(\x08R\nexecutable\"Q\n\x15ListSkillFilesRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name\x12\x1e\n\x07version\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x07version\"O\n\x16ListSkillFilesResponse\x12\x35\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1f.skillbox.registry.v1.SkillFileR\x05\x66iles\"i\n\x13GetSkillFileRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name\x12\x1e\n\x07version\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x07version\x12\x18\n\x04path\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02R\x04path\",\n\x14GetSkillFileResponse\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk\"P\n\x14\x44ownloadSkillRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name\x12\x1e\n\x07version\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x07version\"-\n\x15\x44ownloadSkillResponse\x12\x14\n\x05\x63hunk\x18\x01 \x01(\x0cR\x05\x63hunk2\xd4\x07\n\x0cSkillService\x12\x64\n\x0bUploadSkill\x12(.skillbox.registry.v1.UploadSkillRequest\x1a).skillbox.registry.v1.UploadSkillResponse(\x01\x12_\n\nListSkills\x12\'.skillbox.registry.v1.ListSkillsRequest\x1a(.skillbox.registry.v1.ListSkillsResponse\x12\x8f\x01\n\x11ListSkillVersions\x12..skillbox.registry.v1.ListSkillVersionsRequest\x1a/.skillbox.registry.v1.ListSkillVersionsResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/skills/{name}\x12s\n\x08GetSkill\x12%.skillbox.registry.v1.GetSkillRequest\x1a\x1b.skillbox.registry.v1.Skill\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/skills/{name}/{version}\x12\x87\x01\n\x0b\x44\x65leteSkill\x12(.skillbox.registry.v1.DeleteSkillRequest\x1a).skillbox.registry.v1.DeleteSkillResponse\"#\x82\xd3\xe4\x93\x02\x1d*\x1b/v1/skills/{name}/{version}\x12\x96\x01\n\x0eListSkillFiles\x12+.skillbox.registry.v1.ListSkillFilesRequest\x1a,.skillbox.registry.v1.ListSkillFilesResponse\")\x82\xd3\xe4\x93\x02#\x12!/v1/skills/{name}/{version}/files\x12g\n\x0cGetSkillFile\x12).skillbox.registry.v1.GetSkillFileRequest\x1a*.skillbox.registry.v1.GetSkillFileResponse0\x01\x12j\n\rDownloadSkill\x12*.skillbox.registry.v1.DownloadSkillRequest\x1a+.skillbox.registry.v1.DownloadSkillResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSKILLSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
   _globals['_LISTSKILLSREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_LISTSKILLSREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\001'
+  _globals['_LISTSKILLVERSIONSREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_LISTSKILLVERSIONSREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_LISTSKILLVERSIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTSKILLVERSIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
+  _globals['_LISTSKILLVERSIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTSKILLVERSIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
   _globals['_GETSKILLREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETSKILLREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_GETSKILLREQUEST'].fields_by_name['version']._loaded_options = None
@@ -54,14 +60,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETESKILLREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_DELETESKILLREQUEST'].fields_by_name['version']._loaded_options = None
   _globals['_DELETESKILLREQUEST'].fields_by_name['version']._serialized_options = b'\342A\001\002'
+  _globals['_LISTSKILLFILESREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_LISTSKILLFILESREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_LISTSKILLFILESREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_LISTSKILLFILESREQUEST'].fields_by_name['version']._serialized_options = b'\342A\001\001'
+  _globals['_GETSKILLFILEREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_GETSKILLFILEREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_GETSKILLFILEREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_GETSKILLFILEREQUEST'].fields_by_name['version']._serialized_options = b'\342A\001\001'
+  _globals['_GETSKILLFILEREQUEST'].fields_by_name['path']._loaded_options = None
+  _globals['_GETSKILLFILEREQUEST'].fields_by_name['path']._serialized_options = b'\342A\001\002'
   _globals['_DOWNLOADSKILLREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_DOWNLOADSKILLREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_DOWNLOADSKILLREQUEST'].fields_by_name['version']._loaded_options = None
   _globals['_DOWNLOADSKILLREQUEST'].fields_by_name['version']._serialized_options = b'\342A\001\001'
+  _globals['_SKILLSERVICE'].methods_by_name['ListSkillVersions']._loaded_options = None
+  _globals['_SKILLSERVICE'].methods_by_name['ListSkillVersions']._serialized_options = b'\202\323\344\223\002\023\022\021/v1/skills/{name}'
   _globals['_SKILLSERVICE'].methods_by_name['GetSkill']._loaded_options = None
   _globals['_SKILLSERVICE'].methods_by_name['GetSkill']._serialized_options = b'\202\323\344\223\002\035\022\033/v1/skills/{name}/{version}'
   _globals['_SKILLSERVICE'].methods_by_name['DeleteSkill']._loaded_options = None
   _globals['_SKILLSERVICE'].methods_by_name['DeleteSkill']._serialized_options = b'\202\323\344\223\002\035*\033/v1/skills/{name}/{version}'
+  _globals['_SKILLSERVICE'].methods_by_name['ListSkillFiles']._loaded_options = None
+  _globals['_SKILLSERVICE'].methods_by_name['ListSkillFiles']._serialized_options = b'\202\323\344\223\002#\022!/v1/skills/{name}/{version}/files'
   _globals['_UPLOADSKILLREQUEST']._serialized_start=164
   _globals['_UPLOADSKILLREQUEST']._serialized_end=304
   _globals['_UPLOADSKILLRESPONSE']._serialized_start=306
@@ -70,16 +90,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSKILLSREQUEST']._serialized_end=525
   _globals['_LISTSKILLSRESPONSE']._serialized_start=527
   _globals['_LISTSKILLSRESPONSE']._serialized_end=647
-  _globals['_GETSKILLREQUEST']._serialized_start=649
-  _globals['_GETSKILLREQUEST']._serialized_end=724
-  _globals['_DELETESKILLREQUEST']._serialized_start=726
-  _globals['_DELETESKILLREQUEST']._serialized_end=804
-  _globals['_DELETESKILLRESPONSE']._serialized_start=806
-  _globals['_DELETESKILLRESPONSE']._serialized_end=827
-  _globals['_DOWNLOADSKILLREQUEST']._serialized_start=829
-  _globals['_DOWNLOADSKILLREQUEST']._serialized_end=909
-  _globals['_DOWNLOADSKILLRESPONSE']._serialized_start=911
-  _globals['_DOWNLOADSKILLRESPONSE']._serialized_end=956
-  _globals['_SKILLSERVICE']._serialized_start=959
-  _globals['_SKILLSERVICE']._serialized_end=1535
+  _globals['_LISTSKILLVERSIONSREQUEST']._serialized_start=649
+  _globals['_LISTSKILLVERSIONSREQUEST']._serialized_end=773
+  _globals['_LISTSKILLVERSIONSRESPONSE']._serialized_start=776
+  _globals['_LISTSKILLVERSIONSRESPONSE']._serialized_end=951
+  _globals['_GETSKILLREQUEST']._serialized_start=953
+  _globals['_GETSKILLREQUEST']._serialized_end=1028
+  _globals['_DELETESKILLREQUEST']._serialized_start=1030
+  _globals['_DELETESKILLREQUEST']._serialized_end=1108
+  _globals['_DELETESKILLRESPONSE']._serialized_start=1110
+  _globals['_DELETESKILLRESPONSE']._serialized_end=1131
+  _globals['_SKILLFILE']._serialized_start=1133
+  _globals['_SKILLFILE']._serialized_end=1227
+  _globals['_LISTSKILLFILESREQUEST']._serialized_start=1229
+  _globals['_LISTSKILLFILESREQUEST']._serialized_end=1310
+  _globals['_LISTSKILLFILESRESPONSE']._serialized_start=1312
+  _globals['_LISTSKILLFILESRESPONSE']._serialized_end=1391
+  _globals['_GETSKILLFILEREQUEST']._serialized_start=1393
+  _globals['_GETSKILLFILEREQUEST']._serialized_end=1498
+  _globals['_GETSKILLFILERESPONSE']._serialized_start=1500
+  _globals['_GETSKILLFILERESPONSE']._serialized_end=1544
+  _globals['_DOWNLOADSKILLREQUEST']._serialized_start=1546
+  _globals['_DOWNLOADSKILLREQUEST']._serialized_end=1626
+  _globals['_DOWNLOADSKILLRESPONSE']._serialized_start=1628
+  _globals['_DOWNLOADSKILLRESPONSE']._serialized_end=1673
+  _globals['_SKILLSERVICE']._serialized_start=1676
+  _globals['_SKILLSERVICE']._serialized_end=2656
 # @@protoc_insertion_point(module_scope)

@@ -45,6 +45,28 @@ class ListSkillsResponse(_message.Message):
     next_page_token: str
     def __init__(self, skills: _Optional[_Iterable[_Union[_skill_pb2.SkillSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class ListSkillVersionsRequest(_message.Message):
+    __slots__ = ("name", "page_size", "page_token")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    page_size: int
+    page_token: str
+    def __init__(self, name: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListSkillVersionsResponse(_message.Message):
+    __slots__ = ("name", "latest", "versions", "next_page_token")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LATEST_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    latest: str
+    versions: _containers.RepeatedCompositeFieldContainer[_skill_pb2.SkillSummary]
+    next_page_token: str
+    def __init__(self, name: _Optional[str] = ..., latest: _Optional[str] = ..., versions: _Optional[_Iterable[_Union[_skill_pb2.SkillSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
 class GetSkillRequest(_message.Message):
     __slots__ = ("name", "version")
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +86,46 @@ class DeleteSkillRequest(_message.Message):
 class DeleteSkillResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class SkillFile(_message.Message):
+    __slots__ = ("path", "size_bytes", "executable")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    EXECUTABLE_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    size_bytes: int
+    executable: bool
+    def __init__(self, path: _Optional[str] = ..., size_bytes: _Optional[int] = ..., executable: _Optional[bool] = ...) -> None: ...
+
+class ListSkillFilesRequest(_message.Message):
+    __slots__ = ("name", "version")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+
+class ListSkillFilesResponse(_message.Message):
+    __slots__ = ("files",)
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    files: _containers.RepeatedCompositeFieldContainer[SkillFile]
+    def __init__(self, files: _Optional[_Iterable[_Union[SkillFile, _Mapping]]] = ...) -> None: ...
+
+class GetSkillFileRequest(_message.Message):
+    __slots__ = ("name", "version", "path")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    path: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., path: _Optional[str] = ...) -> None: ...
+
+class GetSkillFileResponse(_message.Message):
+    __slots__ = ("chunk",)
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    chunk: bytes
+    def __init__(self, chunk: _Optional[bytes] = ...) -> None: ...
 
 class DownloadSkillRequest(_message.Message):
     __slots__ = ("name", "version")

@@ -48,6 +48,11 @@ class SkillServiceStub:
                 request_serializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillsRequest.SerializeToString,
                 response_deserializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillsResponse.FromString,
                 _registered_method=True)
+        self.ListSkillVersions = channel.unary_unary(
+                '/skillbox.registry.v1.SkillService/ListSkillVersions',
+                request_serializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillVersionsRequest.SerializeToString,
+                response_deserializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillVersionsResponse.FromString,
+                _registered_method=True)
         self.GetSkill = channel.unary_unary(
                 '/skillbox.registry.v1.SkillService/GetSkill',
                 request_serializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.GetSkillRequest.SerializeToString,
@@ -57,6 +62,16 @@ class SkillServiceStub:
                 '/skillbox.registry.v1.SkillService/DeleteSkill',
                 request_serializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.DeleteSkillRequest.SerializeToString,
                 response_deserializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.DeleteSkillResponse.FromString,
+                _registered_method=True)
+        self.ListSkillFiles = channel.unary_unary(
+                '/skillbox.registry.v1.SkillService/ListSkillFiles',
+                request_serializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillFilesRequest.SerializeToString,
+                response_deserializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillFilesResponse.FromString,
+                _registered_method=True)
+        self.GetSkillFile = channel.unary_stream(
+                '/skillbox.registry.v1.SkillService/GetSkillFile',
+                request_serializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.GetSkillFileRequest.SerializeToString,
+                response_deserializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.GetSkillFileResponse.FromString,
                 _registered_method=True)
         self.DownloadSkill = channel.unary_stream(
                 '/skillbox.registry.v1.SkillService/DownloadSkill',
@@ -90,6 +105,14 @@ class SkillServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSkillVersions(self, request, context):
+        """ListSkillVersions lists the versions of one skill, highest SemVer first. Fails with
+        SKILL_NOT_FOUND when there is none. Needs `skills:read`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSkill(self, request, context):
         """GetSkill returns one version in full. Fails with SKILL_NOT_FOUND. Needs `skills:read`.
         """
@@ -100,6 +123,22 @@ class SkillServiceServicer:
     def DeleteSkill(self, request, context):
         """DeleteSkill removes one version; executions that already started keep their archive.
         Fails with SKILL_NOT_FOUND. REST replies 204. Needs `skills:write`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSkillFiles(self, request, context):
+        """ListSkillFiles lists the regular files of a version's archive by path. Fails with
+        SKILL_NOT_FOUND. Needs `skills:read`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSkillFile(self, request, context):
+        """GetSkillFile streams one file of a version's archive. Fails with SKILL_NOT_FOUND and
+        SKILL_FILE_NOT_FOUND. Needs `skills:read`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,6 +165,11 @@ def add_SkillServiceServicer_to_server(servicer, server):
                     request_deserializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillsRequest.FromString,
                     response_serializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillsResponse.SerializeToString,
             ),
+            'ListSkillVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSkillVersions,
+                    request_deserializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillVersionsRequest.FromString,
+                    response_serializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillVersionsResponse.SerializeToString,
+            ),
             'GetSkill': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSkill,
                     request_deserializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.GetSkillRequest.FromString,
@@ -135,6 +179,16 @@ def add_SkillServiceServicer_to_server(servicer, server):
                     servicer.DeleteSkill,
                     request_deserializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.DeleteSkillRequest.FromString,
                     response_serializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.DeleteSkillResponse.SerializeToString,
+            ),
+            'ListSkillFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSkillFiles,
+                    request_deserializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillFilesRequest.FromString,
+                    response_serializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillFilesResponse.SerializeToString,
+            ),
+            'GetSkillFile': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetSkillFile,
+                    request_deserializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.GetSkillFileRequest.FromString,
+                    response_serializer=skillbox_dot_registry_dot_v1_dot_skill__service__pb2.GetSkillFileResponse.SerializeToString,
             ),
             'DownloadSkill': grpc.unary_stream_rpc_method_handler(
                     servicer.DownloadSkill,
@@ -210,6 +264,33 @@ class SkillService:
             _registered_method=True)
 
     @staticmethod
+    def ListSkillVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/skillbox.registry.v1.SkillService/ListSkillVersions',
+            skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillVersionsRequest.SerializeToString,
+            skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetSkill(request,
             target,
             options=(),
@@ -253,6 +334,60 @@ class SkillService:
             '/skillbox.registry.v1.SkillService/DeleteSkill',
             skillbox_dot_registry_dot_v1_dot_skill__service__pb2.DeleteSkillRequest.SerializeToString,
             skillbox_dot_registry_dot_v1_dot_skill__service__pb2.DeleteSkillResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSkillFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/skillbox.registry.v1.SkillService/ListSkillFiles',
+            skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillFilesRequest.SerializeToString,
+            skillbox_dot_registry_dot_v1_dot_skill__service__pb2.ListSkillFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSkillFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/skillbox.registry.v1.SkillService/GetSkillFile',
+            skillbox_dot_registry_dot_v1_dot_skill__service__pb2.GetSkillFileRequest.SerializeToString,
+            skillbox_dot_registry_dot_v1_dot_skill__service__pb2.GetSkillFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,11 +48,23 @@ class SkillServiceStub:
     """ListSkills lists one element per version, by name and then by SemVer. Needs
     `skills:read`.
     """
+    ListSkillVersions: _grpc.UnaryUnaryMultiCallable[_skill_service_pb2.ListSkillVersionsRequest, _skill_service_pb2.ListSkillVersionsResponse]
+    """ListSkillVersions lists the versions of one skill, highest SemVer first. Fails with
+    SKILL_NOT_FOUND when there is none. Needs `skills:read`.
+    """
     GetSkill: _grpc.UnaryUnaryMultiCallable[_skill_service_pb2.GetSkillRequest, _skill_pb2.Skill]
     """GetSkill returns one version in full. Fails with SKILL_NOT_FOUND. Needs `skills:read`."""
     DeleteSkill: _grpc.UnaryUnaryMultiCallable[_skill_service_pb2.DeleteSkillRequest, _skill_service_pb2.DeleteSkillResponse]
     """DeleteSkill removes one version; executions that already started keep their archive.
     Fails with SKILL_NOT_FOUND. REST replies 204. Needs `skills:write`.
+    """
+    ListSkillFiles: _grpc.UnaryUnaryMultiCallable[_skill_service_pb2.ListSkillFilesRequest, _skill_service_pb2.ListSkillFilesResponse]
+    """ListSkillFiles lists the regular files of a version's archive by path. Fails with
+    SKILL_NOT_FOUND. Needs `skills:read`.
+    """
+    GetSkillFile: _grpc.UnaryStreamMultiCallable[_skill_service_pb2.GetSkillFileRequest, _skill_service_pb2.GetSkillFileResponse]
+    """GetSkillFile streams one file of a version's archive. Fails with SKILL_NOT_FOUND and
+    SKILL_FILE_NOT_FOUND. Needs `skills:read`.
     """
     DownloadSkill: _grpc.UnaryStreamMultiCallable[_skill_service_pb2.DownloadSkillRequest, _skill_service_pb2.DownloadSkillResponse]
     """DownloadSkill streams the stored archive, byte for byte as it was uploaded. Fails with
@@ -78,11 +90,23 @@ class SkillServiceAsyncStub(SkillServiceStub):
     """ListSkills lists one element per version, by name and then by SemVer. Needs
     `skills:read`.
     """
+    ListSkillVersions: _aio.UnaryUnaryMultiCallable[_skill_service_pb2.ListSkillVersionsRequest, _skill_service_pb2.ListSkillVersionsResponse]  # type: ignore[assignment]
+    """ListSkillVersions lists the versions of one skill, highest SemVer first. Fails with
+    SKILL_NOT_FOUND when there is none. Needs `skills:read`.
+    """
     GetSkill: _aio.UnaryUnaryMultiCallable[_skill_service_pb2.GetSkillRequest, _skill_pb2.Skill]  # type: ignore[assignment]
     """GetSkill returns one version in full. Fails with SKILL_NOT_FOUND. Needs `skills:read`."""
     DeleteSkill: _aio.UnaryUnaryMultiCallable[_skill_service_pb2.DeleteSkillRequest, _skill_service_pb2.DeleteSkillResponse]  # type: ignore[assignment]
     """DeleteSkill removes one version; executions that already started keep their archive.
     Fails with SKILL_NOT_FOUND. REST replies 204. Needs `skills:write`.
+    """
+    ListSkillFiles: _aio.UnaryUnaryMultiCallable[_skill_service_pb2.ListSkillFilesRequest, _skill_service_pb2.ListSkillFilesResponse]  # type: ignore[assignment]
+    """ListSkillFiles lists the regular files of a version's archive by path. Fails with
+    SKILL_NOT_FOUND. Needs `skills:read`.
+    """
+    GetSkillFile: _aio.UnaryStreamMultiCallable[_skill_service_pb2.GetSkillFileRequest, _skill_service_pb2.GetSkillFileResponse]  # type: ignore[assignment]
+    """GetSkillFile streams one file of a version's archive. Fails with SKILL_NOT_FOUND and
+    SKILL_FILE_NOT_FOUND. Needs `skills:read`.
     """
     DownloadSkill: _aio.UnaryStreamMultiCallable[_skill_service_pb2.DownloadSkillRequest, _skill_service_pb2.DownloadSkillResponse]  # type: ignore[assignment]
     """DownloadSkill streams the stored archive, byte for byte as it was uploaded. Fails with
@@ -119,6 +143,16 @@ class SkillServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ListSkillVersions(
+        self,
+        request: _skill_service_pb2.ListSkillVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_skill_service_pb2.ListSkillVersionsResponse, _abc.Awaitable[_skill_service_pb2.ListSkillVersionsResponse]]:
+        """ListSkillVersions lists the versions of one skill, highest SemVer first. Fails with
+        SKILL_NOT_FOUND when there is none. Needs `skills:read`.
+        """
+
+    @_abc_1.abstractmethod
     def GetSkill(
         self,
         request: _skill_service_pb2.GetSkillRequest,
@@ -134,6 +168,26 @@ class SkillServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_skill_service_pb2.DeleteSkillResponse, _abc.Awaitable[_skill_service_pb2.DeleteSkillResponse]]:
         """DeleteSkill removes one version; executions that already started keep their archive.
         Fails with SKILL_NOT_FOUND. REST replies 204. Needs `skills:write`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSkillFiles(
+        self,
+        request: _skill_service_pb2.ListSkillFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_skill_service_pb2.ListSkillFilesResponse, _abc.Awaitable[_skill_service_pb2.ListSkillFilesResponse]]:
+        """ListSkillFiles lists the regular files of a version's archive by path. Fails with
+        SKILL_NOT_FOUND. Needs `skills:read`.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSkillFile(
+        self,
+        request: _skill_service_pb2.GetSkillFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_skill_service_pb2.GetSkillFileResponse], _abc.AsyncIterator[_skill_service_pb2.GetSkillFileResponse]]:
+        """GetSkillFile streams one file of a version's archive. Fails with SKILL_NOT_FOUND and
+        SKILL_FILE_NOT_FOUND. Needs `skills:read`.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,3 @@
+module github.com/skillbox-dev/skillbox/clients/go
+
+go 1.25
