@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check generate format test images demo up down wheel clean
+.PHONY: help setup check generate go format test images demo up down wheel clean
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -29,6 +29,11 @@ check: setup ## format, lint, types, contracts, generated code
 
 generate: setup ## rebuild the code and the descriptor set from proto/
 	$(BIN)/python tools/generate.py
+	$(BIN)/python -m tools.generate_go --if-reachable
+
+go: setup ## rebuild the Go stubs, and the gateway in Go into .build/gobin
+	$(BIN)/python -m tools.generate_go
+	$(BIN)/python -m tools.golang
 
 format: setup ## format the Python code and the protos
 	$(BIN)/ruff format

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.stack import Client, Stack
 from tests.support import parts
 
 
@@ -33,3 +34,16 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[parts.S3]:
     """A running S3 server without buckets."""
     with parts.s3(tmp_path_factory.mktemp("s3")) as store:
         yield store
+
+
+@pytest.fixture(scope="session")
+def live() -> Iterator[Client]:
+    """A client of a whole stack on bubblewrap; all tests of the session share its data."""
+    with tempfile.TemporaryDirectory(prefix="skillbox-live-") as folder:
+        stack = Stack(Path(folder, "data"), "bubblewrap")
+        try:
+            stack.start()
+            yield Client(stack, stack.status()["url"])
+        finally:
+            done = stack.down()
+        assert done.returncode == 0, done.stderr

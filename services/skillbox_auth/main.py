@@ -2,8 +2,13 @@
 
 from contextlib import AsyncExitStack
 
-from skillbox.auth.v1 import api_key_service_pb2, introspection_service_pb2
+from skillbox.auth.v1 import (
+    api_key_service_pb2,
+    fallback_rest_pb2,
+    introspection_service_pb2,
+)
 from skillbox.auth.v1.api_key_service_pb2_grpc import add_ApiKeyServiceServicer_to_server
+from skillbox.auth.v1.fallback_rest_pb2_grpc import add_FallbackRestServiceServicer_to_server
 from skillbox.auth.v1.introspection_service_pb2_grpc import (
     add_IntrospectionServiceServicer_to_server,
 )
@@ -12,7 +17,7 @@ from skillbox_auth.commands.bootstrap import bootstrap
 from skillbox_auth.commands.introspect import StoreIntrospector
 from skillbox_auth.config import Settings
 from skillbox_auth.last_use import LastUse
-from skillbox_auth.servicer import ApiKeyServicer, IntrospectionServicer
+from skillbox_auth.servicer import ApiKeyServicer, FallbackRestServicer, IntrospectionServicer
 from skillbox_auth.store.postgres import PostgresApiKeyStore
 from skillbox_common import db, server
 from skillbox_common.entry import service_main
@@ -23,6 +28,7 @@ from skillbox_common.migrate import check_schema
 SCHEMA = "auth"
 SERVICES = (
     api_key_service_pb2.DESCRIPTOR.services_by_name["ApiKeyService"].full_name,
+    fallback_rest_pb2.DESCRIPTOR.services_by_name["FallbackRestService"].full_name,
     introspection_service_pb2.DESCRIPTOR.services_by_name["IntrospectionService"].full_name,
 )
 # The key is at hand, so that remembering only has to bear bursts of calls.
@@ -47,6 +53,7 @@ async def serve(settings: Settings) -> None:
             build_chain(CachingIntrospector(introspector, ttl=_CACHE_S), ACCESS)
         )
         add_ApiKeyServiceServicer_to_server(ApiKeyServicer(store), grpc_server)
+        add_FallbackRestServiceServicer_to_server(FallbackRestServicer(), grpc_server)
         add_IntrospectionServiceServicer_to_server(IntrospectionServicer(introspector), grpc_server)
 
         async def postgres() -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import grpc.aio
+from google.api.httpbody_pb2 import HttpBody
 
 from skillbox.auth.v1.api_key_service_pb2 import (
     CreateApiKeyRequest,
@@ -15,6 +16,8 @@ from skillbox.auth.v1.api_key_service_pb2 import (
     RotateApiKeyResponse,
 )
 from skillbox.auth.v1.api_key_service_pb2_grpc import ApiKeyServiceServicer
+from skillbox.auth.v1.fallback_rest_pb2 import UnknownPathRestRequest
+from skillbox.auth.v1.fallback_rest_pb2_grpc import FallbackRestServiceServicer
 from skillbox.auth.v1.introspection_service_pb2 import IntrospectRequest, IntrospectResponse
 from skillbox.auth.v1.introspection_service_pb2_grpc import IntrospectionServiceServicer
 from skillbox_auth.commands.create_api_key import create_api_key
@@ -23,6 +26,7 @@ from skillbox_auth.commands.revoke_api_key import revoke_api_key
 from skillbox_auth.commands.rotate_api_key import rotate_api_key
 from skillbox_auth.convert import to_api_key, to_introspect_response, to_timedelta
 from skillbox_auth.store.interface import ApiKeyStore
+from skillbox_common.errors import PathNotFound
 from skillbox_common.introspection import Introspector
 from skillbox_common.principal import current_principal
 from skillbox_common.rest import set_http_status
@@ -77,6 +81,11 @@ class ApiKeyServicer(ApiKeyServiceServicer):
         )
         await set_http_status(context, 201)
         return RotateApiKeyResponse(api_key=to_api_key(issued.key), secret=issued.secret)
+
+
+class FallbackRestServicer(FallbackRestServiceServicer):
+    async def UnknownPathRest(self, request: UnknownPathRestRequest, context: Context) -> HttpBody:
+        raise PathNotFound("no such method and path")
 
 
 class IntrospectionServicer(IntrospectionServiceServicer):

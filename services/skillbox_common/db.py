@@ -32,7 +32,8 @@ async def connect(settings: ServiceSettings, schema: str) -> AsyncIterator["Pool
         yield pool
     finally:
         try:
-            await asyncio.wait_for(pool.close(), timeout=5)
+            async with asyncio.timeout(5):
+                await pool.close()
         except TimeoutError:
             pool.terminate()
 

@@ -54,7 +54,9 @@ async def run_checks(checks: Mapping[str, Check]) -> dict[str, str]:
 
     async def outcome(check: Check) -> str:
         try:
-            await asyncio.wait_for(check(), CHECK_TIMEOUT_S)
+            # Not `wait_for`: in Python 3.11 it can swallow a cancellation.
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                await check()
         except TimeoutError:
             return "timeout"
         except ObjectNotFound:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -138,7 +139,7 @@ class EventFeed:
                 if not batch:
                     if not follow:
                         return
-                    try:
-                        await asyncio.wait_for(news.wait(), _POLL_S)
-                    except TimeoutError:
-                        continue
+                    # Not `wait_for`: in Python 3.11 it can swallow a cancellation.
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_POLL_S):
+                            await news.wait()

@@ -71,7 +71,8 @@ class Results:
 def read(tar: IO[bytes], max_files: int) -> Results:
     """Takes the output and packs the files anew. Blocking.
 
-    `tar` is as it was written, at its end. Only regular files with plain relative names pass; links and devices are left out.
+    `tar` is as it was written, at its end. Only regular files with plain relative names
+    pass; links and devices are left out.
 
     Raises:
         ResultError: The tar is broken, or holds too many files.

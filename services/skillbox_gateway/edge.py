@@ -10,6 +10,7 @@ from skillbox_gateway.surface import (
     RawBinding,
     descriptor_set,
     lua_source,
+    openapi,
     public_services,
     raw_bindings,
 )
@@ -47,7 +48,8 @@ def connection_manager(settings: GatewaySettings) -> Json:
             "idle_timeout": "3600s",
         },
         http2_protocol_options={
-            "max_concurrent_streams": 100,
+            # A gRPC client has one connection for all the executions that it watches.
+            "max_concurrent_streams": 1024,
             "initial_stream_window_size": MIB,
             "initial_connection_window_size": 4 * MIB,
         },
@@ -129,12 +131,15 @@ def _routes(settings: GatewaySettings) -> Json:
     targets = {**public_services(), **INFRASTRUCTURE}
     return {
         "name": "api",
+        # Of what `_static` says.
+        "max_direct_response_body_size_bytes": MIB,
         "virtual_hosts": [
             {
                 "name": "api",
                 "domains": ["*"],
                 "routes": [
-                    _health(),
+                    _static("/health", '{"status":"ok"}'),
+                    _static("/openapi.json", openapi()),
                     *(_raw(binding, settings.max_json_size) for binding in raw_bindings()),
                     *(_service(name, cluster) for name, cluster in targets.items()),
                 ],
@@ -143,10 +148,10 @@ def _routes(settings: GatewaySettings) -> Json:
     }
 
 
-def _health() -> Json:
+def _static(path: str, json: str) -> Json:
     return {
-        "match": _match("GET", "/health"),
-        "direct_response": {"status": 200, "body": {"inline_string": '{"status":"ok"}'}},
+        "match": _match("GET", path=path),
+        "direct_response": {"status": 200, "body": {"inline_string": json}},
         "response_headers_to_add": [header("content-type", "application/json")],
         "typed_per_filter_config": {
             f"envoy.{_TRANSCODER}": typed("config.route.v3.FilterConfig", disabled=True)
@@ -158,7 +163,7 @@ def _raw(binding: RawBinding, limit: int) -> Json:
     """Says how much body to take; the transcoder then makes the request one of `_service`."""
     buffered = _body(buffer={"max_request_bytes": limit})
     return {
-        "match": _match(binding.method, binding.path),
+        "match": _match(binding.method, path=binding.path),
         "direct_response": {"status": 404},
         "typed_per_filter_config": _body(disabled=True) if binding.streamed else buffered,
     }
@@ -166,7 +171,8 @@ def _raw(binding: RawBinding, limit: int) -> Json:
 
 def _service(service: str, cluster: str) -> Json:
     return {
-        "match": {"prefix": f"/{service}/"},
+        # The transcoder makes a POST of everything, as gRPC is.
+        "match": _match("POST", prefix=f"/{service}/"),
         "route": {
             "cluster": cluster,
             # A run and a stream last as long as they last; silence is what ends them.
@@ -189,11 +195,8 @@ def _service(service: str, cluster: str) -> Json:
     }
 
 
-def _match(method: str, path: str) -> Json:
-    return {
-        "path": path,
-        "headers": [{"name": ":method", "string_match": {"exact": method}}],
-    }
+def _match(method: str, **path: str) -> Json:
+    return {**path, "headers": [{"name": ":method", "string_match": {"exact": method}}]}
 
 
 def _body(**fields: Any) -> Json:

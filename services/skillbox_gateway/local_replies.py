@@ -9,10 +9,9 @@ def local_reply_config() -> Json:
     """Returns the mappers; the first that fits counts. Calls over gRPC fit none."""
     return {
         "mappers": [
-            _from_filters("EQ", 400, "bad_request"),
-            _from_filters("EQ", 401, "unauthorized"),
+            _from_filters(400, "bad_request", "%LOCAL_REPLY_BODY%"),
+            _from_filters(413, "too_large", "the request body is too large"),
             _fixed("EQ", 404, "not_found", "no such method and path"),
-            _fixed("EQ", 413, "too_large", "the request body is too large"),
             _fixed("EQ", 429, "resource_exhausted", "too many requests"),
             _fixed("EQ", 431, "bad_request", "the request headers are too large"),
             # Framing of HTTP/1.1 that Envoy does not know, so the caller's fault.
@@ -24,14 +23,13 @@ def local_reply_config() -> Json:
     }
 
 
-def _from_filters(operator: str, status: int, code: str) -> Json:
-    """Passes on what the transcoder or the Lua filter says, which the latter then polishes."""
+def _from_filters(status: int, code: str, message: str) -> Json:
+    """Marks what a filter refused before a service saw the key; the Lua filter then finishes it."""
     return {
-        # Only a request that got as far as the filters has been given an id.
-        "filter": _all(_status(operator, status), _IS_REST, _has("x-request-id")),
+        "filter": _all(_status("EQ", status), _LUA_SAW_REST),
         "headers_to_add": [header("x-local-reply", "%RESPONSE_CODE_DETAILS%")],
         "body_format_override": {
-            "json_format": {"error": code, "message": "%LOCAL_REPLY_BODY%"},
+            "json_format": {"error": code, "message": message},
             "content_type": "application/json",
         },
     }
@@ -63,19 +61,31 @@ def _status(operator: str, value: int) -> Json:
     return {"status_code_filter": {"comparison": {"op": operator, "value": compared}}}
 
 
-def _has(name: str) -> Json:
-    return {"header_filter": {"header": {"name": name, "present_match": True}}}
-
-
 _IS_NO_GRPC: Json = {
     "header_filter": {
         "header": {
             "name": "content-type",
-            "string_match": {"prefix": "application/grpc"},
+            # What the transcoder and Envoy itself take for gRPC; gRPC-Web is REST to them.
+            "string_match": {"safe_regex": {"regex": r"application/grpc(\+.*)?"}},
             "invert_match": True,
             "treat_missing_header_as_empty": True,
         }
     }
 }
 # Once transcoded a REST request looks like gRPC, but for the header that the transcoder adds.
-_IS_REST: Json = {"or_filter": {"filters": [_IS_NO_GRPC, _has("x-envoy-original-method")]}}
+_IS_TRANSCODED: Json = {
+    "header_filter": {"header": {"name": "x-envoy-original-method", "present_match": True}}
+}
+_IS_REST: Json = {"or_filter": {"filters": [_IS_NO_GRPC, _IS_TRANSCODED]}}
+
+# The Lua filter's own mark. What is refused before the filters never has it.
+_LUA_SAW_REST: Json = {
+    "metadata_filter": {
+        "matcher": {
+            "filter": "skillbox",
+            "path": [{"key": "rest"}],
+            "value": {"bool_match": True},
+        },
+        "match_if_key_not_found": False,
+    }
+}

@@ -15,19 +15,11 @@ local UNCATALOGUED = {
 }
 local INTERNAL = {"500", '{"error":"internal_error","message":"internal error"}'}
 
--- Says what is wrong with the form of the Authorization header; the services check the token.
-local function authorization_problem(value)
-  if value == nil then
-    return "missing Authorization header"
-  end
-  local scheme, token = value:match("^([^ ]*) (.*)$")
-  if scheme == nil or scheme:lower() ~= "bearer" then
-    return "Authorization header must use Bearer scheme"
-  end
-  if token:match("^%s*$") then
-    return "empty bearer token"
-  end
-end
+local FALLBACK = "/skillbox.auth.v1.FallbackRestService/UnknownPathRest"
+local FALLBACK_TIMEOUT_MS = 5000
+local EMPTY_MESSAGE = "\0\0\0\0\0"
+-- What the transcoder names when an unknown path has a query parameter.
+local UNKNOWN_PATH = "skillbox.auth.v1.UnknownPathRestRequest"
 
 local function remove_internal(headers)
   local names = {"x-http-code", "x-rest-error", "x-local-reply"}
@@ -44,7 +36,8 @@ end
 -- Waits for the end of the reply and puts `text` in the place of its body. What was fetched
 -- from the handle before has to be fetched again.
 local function replace_body(handle, text)
-  handle:body(true):setBytes(text)
+  local metadata = handle:streamInfo():dynamicMetadata():get(NAMESPACE)
+  handle:body(true):setBytes(metadata.method == "HEAD" and "" or text)
   local trailers = handle:trailers()
   if trailers ~= nil then
     remove_internal(trailers)
@@ -56,13 +49,36 @@ local function set_json(handle, text)
   handle:headers():replace("content-type", "application/json")
 end
 
--- Polishes what Envoy wrote by its local_reply_config.
-local function shape_local_reply(handle, details)
-  local body = handle:body()
-  if body == nil then
-    return
+-- Asks Auth's fallback about the key of a request that no service has seen. Returns what it says:
+-- 404, as to any path that it does not know, when the key is good.
+local function ask_fallback(handle, credentials)
+  local request = {
+    [":method"] = "POST",
+    [":path"] = FALLBACK,
+    [":authority"] = "auth",
+    ["content-type"] = "application/grpc",
+    ["te"] = "trailers",
+    ["x-envoy-original-method"] = "POST",
+  }
+  for name, value in pairs(credentials) do
+    request[name] = value
   end
-  local text = body:getBytes(0, body:length()):gsub("\n$", "")
+  local reply = handle:httpCall("auth", request, EMPTY_MESSAGE, FALLBACK_TIMEOUT_MS)
+  return reply["x-http-code"] or UNAVAILABLE[1], reply["x-rest-error"] or UNAVAILABLE[2]
+end
+
+-- Polishes what Envoy wrote by its local_reply_config, for those who have a key.
+local function shape_local_reply(handle, details, credentials)
+  local body = handle:body()
+  local text = body and body:getBytes(0, body:length()):gsub("\n$", "") or ""
+  if credentials ~= nil then
+    local status, error = ask_fallback(handle, credentials)
+    if status ~= "404" or text:find(UNKNOWN_PATH, 1, true) then
+      handle:headers():replace(":status", status)
+      set_json(handle, error)
+      return
+    end
+  end
   if details == "grpc_json_transcode_failure{INVALID_ARGUMENT}" then
     text = text:gsub('"message":"[: ]*', '"message":"invalid JSON body: ', 1)
   else
@@ -108,18 +124,22 @@ end
 
 function envoy_on_request(handle)
   local headers = handle:headers()
-  if (headers:get("content-type") or ""):find("^application/grpc") then
+  -- As Envoy tells gRPC from the rest, to which gRPC-Web belongs.
+  if ((headers:get("content-type") or "") .. "+"):find("^application/grpc%+") then
     return
   end
-  handle:streamInfo():dynamicMetadata():set(NAMESPACE, "rest", true)
+  local metadata = handle:streamInfo():dynamicMetadata()
+  metadata:set(NAMESPACE, "rest", true)
+  metadata:set(NAMESPACE, "method", headers:get(":method"))
   local path = headers:get(":path")
   if path == nil then -- CONNECT
     handle:respond({[":status"] = "404"}, "")
   elseif (path .. "/"):find("^/v1[/?]") then
-    local problem = authorization_problem(headers:get("authorization"))
-    if problem ~= nil then
-      handle:respond({[":status"] = "401"}, problem)
-    end
+    metadata:set(NAMESPACE, "credentials", {
+      ["authorization"] = headers:get("authorization"),
+      ["x-tenant-id"] = headers:get("x-tenant-id"),
+      ["x-request-id"] = headers:get("x-request-id"),
+    })
   end
 end
 
@@ -131,7 +151,7 @@ function envoy_on_response(handle)
   local headers = handle:headers()
   local details, grpc_status = headers:get("x-local-reply"), headers:get("grpc-status")
   if details ~= nil then
-    shape_local_reply(handle, details)
+    shape_local_reply(handle, details, metadata.credentials)
   elseif grpc_status ~= nil and grpc_status ~= "0" then
     shape_error(handle, grpc_status)
   else

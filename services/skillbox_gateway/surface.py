@@ -1,5 +1,6 @@
 """What the gateway lets through, read from the files that travel in this package."""
 
+import json
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import NamedTuple
@@ -49,6 +50,12 @@ def descriptor_set() -> bytes:
 def lua_source() -> str:
     """Returns the filter that shapes REST replies."""
     return (files("skillbox_gateway") / "rest.lua").read_text()
+
+
+def openapi() -> str:
+    """Returns the description of the REST surface as compact JSON."""
+    text = (files("skillbox_gateway") / "openapi.json").read_text()
+    return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
 
 
 def all_services() -> list[Service]:

@@ -7,9 +7,11 @@ from typing import TypeVar
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
-from skillbox.registry.v1 import skill_pb2
+from skillbox.registry.v1 import skill_pb2, skill_service_pb2
 from skillbox.registry.v1.resolver_service_pb2 import ResolveSkillResponse
-from skillbox_registry.skill import SkillSpec, SkillSummary, StoredSkill
+from skillbox.registry.v1.skill_service_pb2 import ListSkillVersionsResponse
+from skillbox_registry.commands.list_skill_versions import VersionPage
+from skillbox_registry.skill import SkillFile, SkillSpec, SkillSummary, StoredSkill
 
 Message = TypeVar("Message")
 
@@ -42,6 +44,21 @@ def to_summary(summary: SkillSummary) -> skill_pb2.SkillSummary:
         version=summary.version,
         description=summary.description,
         lang=summary.lang,
+    )
+
+
+def to_versions(name: str, page: VersionPage) -> ListSkillVersionsResponse:
+    return ListSkillVersionsResponse(
+        name=name,
+        latest=page.latest,
+        versions=map(to_summary, page.versions),
+        next_page_token=page.next_page_token,
+    )
+
+
+def to_file(file: SkillFile) -> skill_service_pb2.SkillFile:
+    return skill_service_pb2.SkillFile(
+        path=file.path, size_bytes=file.size_bytes, executable=file.executable
     )
 
 

@@ -9,16 +9,26 @@ from google.api.httpbody_pb2 import HttpBody
 from skillbox.registry.v1.resolver_service_pb2 import ResolveSkillRequest, ResolveSkillResponse
 from skillbox.registry.v1.resolver_service_pb2_grpc import ResolverServiceServicer
 from skillbox.registry.v1.skill_pb2 import Skill
-from skillbox.registry.v1.skill_rest_pb2 import DownloadSkillRestRequest, ListSkillsRestRequest
+from skillbox.registry.v1.skill_rest_pb2 import (
+    DownloadSkillRestRequest,
+    GetSkillFileRestRequest,
+    ListSkillsRestRequest,
+)
 from skillbox.registry.v1.skill_rest_pb2_grpc import SkillRestServiceServicer
 from skillbox.registry.v1.skill_service_pb2 import (
     DeleteSkillRequest,
     DeleteSkillResponse,
     DownloadSkillRequest,
     DownloadSkillResponse,
+    GetSkillFileRequest,
+    GetSkillFileResponse,
     GetSkillRequest,
+    ListSkillFilesRequest,
+    ListSkillFilesResponse,
     ListSkillsRequest,
     ListSkillsResponse,
+    ListSkillVersionsRequest,
+    ListSkillVersionsResponse,
     UploadSkillRequest,
     UploadSkillResponse,
 )
@@ -28,12 +38,24 @@ from skillbox_common.rest import json_body, set_http_status
 from skillbox_registry.commands.delete_skill import delete_skill
 from skillbox_registry.commands.download_skill import download_skill
 from skillbox_registry.commands.get_skill import get_skill
+from skillbox_registry.commands.list_skill_versions import list_skill_versions
 from skillbox_registry.commands.list_skills import list_all_skills, list_skills
+from skillbox_registry.commands.skill_files import SkillFiles
 from skillbox_registry.commands.upload_skill import UploadSkill
-from skillbox_registry.convert import first_of, to_resolved, to_rest, to_skill, to_summary
+from skillbox_registry.convert import (
+    first_of,
+    to_file,
+    to_resolved,
+    to_rest,
+    to_skill,
+    to_summary,
+    to_versions,
+)
 from skillbox_registry.store.interface import ArchiveStore, SkillReader, SkillStore
 from skillbox_registry.upload_body import BareBody, Expected, body_of_type
 
+_TEXT = "text/plain; charset=utf-8"
+_BYTES = "application/octet-stream"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -42,6 +64,7 @@ class SkillServicer(SkillServiceServicer):
         self._upload = upload
         self._skills = skills
         self._archives = archives
+        self._files = SkillFiles(skills, archives)
 
     async def UploadSkill(
         self, request_iterator: AsyncIterator[UploadSkillRequest], context: Context
@@ -64,6 +87,18 @@ class SkillServicer(SkillServiceServicer):
         )
         return ListSkillsResponse(skills=map(to_summary, skills), next_page_token=next_page_token)
 
+    async def ListSkillVersions(
+        self, request: ListSkillVersionsRequest, context: Context
+    ) -> ListSkillVersionsResponse:
+        page = await list_skill_versions(
+            self._skills,
+            current_principal().tenant_id,
+            request.name,
+            size=request.page_size,
+            token=request.page_token,
+        )
+        return to_versions(request.name, page)
+
     async def GetSkill(self, request: GetSkillRequest, context: Context) -> Skill:
         tenant_id = current_principal().tenant_id
         return to_skill(await get_skill(self._skills, tenant_id, request.name, request.version))
@@ -75,6 +110,21 @@ class SkillServicer(SkillServiceServicer):
         await delete_skill(self._skills, tenant_id, request.name, request.version)
         await set_http_status(context, 204)
         return DeleteSkillResponse()
+
+    async def ListSkillFiles(
+        self, request: ListSkillFilesRequest, context: Context
+    ) -> ListSkillFilesResponse:
+        tenant_id = current_principal().tenant_id
+        files = await self._files.list(tenant_id, request.name, request.version)
+        return ListSkillFilesResponse(files=map(to_file, files))
+
+    async def GetSkillFile(
+        self, request: GetSkillFileRequest, context: Context
+    ) -> AsyncIterator[GetSkillFileResponse]:
+        tenant_id = current_principal().tenant_id
+        async with self._files.open(tenant_id, request.name, request.version, request.path) as file:
+            async for chunk in file.chunks():
+                yield GetSkillFileResponse(chunk=chunk)
 
     async def DownloadSkill(
         self, request: DownloadSkillRequest, context: Context
@@ -91,6 +141,7 @@ class SkillRestServicer(SkillRestServiceServicer):
         self._upload = upload
         self._skills = skills
         self._archives = archives
+        self._files = SkillFiles(skills, archives)
 
     async def UploadSkillRest(
         self, request_iterator: AsyncIterator[HttpBody], context: Context
@@ -107,6 +158,15 @@ class SkillRestServicer(SkillRestServiceServicer):
     async def ListSkillsRest(self, request: ListSkillsRestRequest, context: Context) -> HttpBody:
         skills = await list_all_skills(self._skills, current_principal().tenant_id)
         return json_body([to_rest(skill) for skill in skills])
+
+    async def GetSkillFileRest(
+        self, request: GetSkillFileRestRequest, context: Context
+    ) -> AsyncIterator[HttpBody]:
+        tenant_id = current_principal().tenant_id
+        async with self._files.open(tenant_id, request.name, request.version, request.path) as file:
+            content_type = _TEXT if await file.is_text() else _BYTES
+            async for chunk in file.chunks():
+                yield HttpBody(content_type=content_type, data=chunk)
 
     async def DownloadSkillRest(
         self, request: DownloadSkillRestRequest, context: Context

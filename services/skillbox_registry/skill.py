@@ -67,6 +67,15 @@ class SkillSummary:
     lang: str
 
 
+@dataclass(frozen=True)
+class SkillFile:
+    """A file in the archive of a version; `path` is relative to the folder of SKILL.md."""
+
+    path: str
+    size_bytes: int
+    executable: bool
+
+
 def archive_key(digest: str) -> str:
     """Returns the key under which an archive lies in the bucket of skills."""
     return f"archives/{digest}"

@@ -5,7 +5,9 @@ import os
 import signal
 import socket
 import subprocess
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -13,7 +15,7 @@ import pytest
 
 from tests.e2e import skills
 from tests.e2e.conftest import DRIVERS
-from tests.e2e.stack import SKILLBOX, Client, Stack, alive, environment
+from tests.e2e.stack import API_KEY, SKILLBOX, Client, Stack, alive, environment
 from tests.e2e.waiting import until
 
 SERVICES = ["postgres", "s3", "gateway", "auth", "registry", "executor"]
@@ -114,12 +116,13 @@ async def test_long_data_directory(folder: Path) -> None:
         assert stack.down().returncode == 0
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
-async def test_sigterm_leaves_nothing(folder: Path, driver: str) -> None:
-    stack = Stack(folder / "data", driver)
+@asynccontextmanager
+async def foreground(stack: Stack) -> AsyncIterator[tuple[Process, Client]]:
+    """Runs `skillbox up` as a terminal does, with a skill that goes on for a minute."""
     process = await asyncio.create_subprocess_exec(
-        *(SKILLBOX, "up", "--port", "0", "--data-dir", stack.data_dir, "--sandbox", driver),
-        env=environment({"SKILLBOX_BOOTSTRAP_API_KEY": "sk-example-test-key"}),
+        *(SKILLBOX, "up", "--port", "0", "--data-dir", stack.data_dir),
+        *("--sandbox", stack.sandbox),
+        env=environment({"SKILLBOX_BOOTSTRAP_API_KEY": API_KEY}),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
@@ -129,18 +132,43 @@ async def test_sigterm_leaves_nothing(folder: Path, driver: str) -> None:
         assert first.startswith("Skillbox is ready at http://127.0.0.1:"), stack.logs()
         client = Client(stack, first.split()[-1])
         await client.push(skills.SLEEPER)
-        # One that would run on for a minute, and is cut off.
         run = asyncio.create_task(client.run("sleeper"))
         await until(stack.boxes)
-        processes = stack.processes()
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        yield process, client
         await asyncio.wait({run})
-        assert not alive(processes)
-        assert not await stack.containers()
+        assert run.exception() or run.result()["status"] != "success"
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_leaves_nothing(folder: Path, driver: str, number: signal.Signals) -> None:
+    stack = Stack(folder / "data", driver)
+    async with foreground(stack) as (process, _):
+        processes = stack.processes()
+        process.send_signal(number)
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert not alive(processes)
+        assert not await stack.containers()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_second_signal_forces(folder: Path, driver: str) -> None:
+    stack = Stack(folder / "data", driver)
+    async with foreground(stack) as (process, _):
+        processes = stack.processes()
+        # It will not stop by itself, nor remove its boxes.
+        os.kill(stack.status()["services"]["executor"]["pid"], signal.SIGSTOP)
+        process.terminate()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(process.wait(), 1)
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert not alive(processes)
+        assert not await stack.containers()
 
 
 async def test_what_crashes_is_restarted(stack: Stack) -> None:

@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection
 
 from skillbox.auth.v1 import introspection_service_pb2_grpc as introspection_grpc
 from skillbox.auth.v1.api_key_service_pb2_grpc import add_ApiKeyServiceServicer_to_server
+from skillbox.auth.v1.fallback_rest_pb2_grpc import add_FallbackRestServiceServicer_to_server
 from skillbox.executor.v1.execution_rest_pb2_grpc import (
     add_ExecutionRestServiceServicer_to_server,
 )
@@ -102,6 +103,7 @@ async def backend() -> AsyncIterator[Backend]:
     # What is ignored below: methods that no test calls are not written.
     def auth(server: Any) -> None:
         add_ApiKeyServiceServicer_to_server(servicers.Keys(), server)  # type: ignore[abstract]
+        add_FallbackRestServiceServicer_to_server(servicers.Fallback(), server)
         introspection_grpc.add_IntrospectionServiceServicer_to_server(
             introspection_grpc.IntrospectionServiceServicer(),  # type: ignore[abstract]
             server,

@@ -11,13 +11,14 @@ from google.api.httpbody_pb2 import HttpBody
 
 from skillbox.auth.v1 import api_key_service_pb2 as keys
 from skillbox.auth.v1 import api_key_service_pb2_grpc as keys_grpc
+from skillbox.auth.v1 import fallback_rest_pb2_grpc as fallback_grpc
 from skillbox.auth.v1.api_key_pb2 import ApiKey
 from skillbox.executor.v1 import execution_rest_pb2_grpc as executions_grpc
 from skillbox.executor.v1 import readiness_service_pb2 as readiness
 from skillbox.executor.v1 import readiness_service_pb2_grpc as readiness_grpc
 from skillbox.registry.v1 import skill_pb2, skill_rest_pb2_grpc, skill_service_pb2_grpc
 from skillbox.registry.v1 import skill_service_pb2 as skills
-from skillbox_common.errors import CapacityExhausted, ExecutionNotFound, SkillNotFound
+from skillbox_common.errors import CapacityExhausted, ExecutionNotFound, PathNotFound, SkillNotFound
 from skillbox_common.rest import json_body, set_http_status
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -37,6 +38,11 @@ class Keys(keys_grpc.ApiKeyServiceServicer):
         self, request: keys.ListApiKeysRequest, context: Context
     ) -> keys.ListApiKeysResponse:
         return keys.ListApiKeysResponse(next_page_token=str(request.page_size))
+
+
+class Fallback(fallback_grpc.FallbackRestServiceServicer):
+    async def UnknownPathRest(self, request: Any, context: Context) -> HttpBody:
+        raise PathNotFound("no such method and path")
 
 
 class Skills(skill_service_pb2_grpc.SkillServiceServicer):

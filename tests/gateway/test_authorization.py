@@ -6,12 +6,18 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, StreamEnded
 
-from tests.support.envoy import Gateway
+from tests.gateway.backend import Backend
+from tests.gateway.conftest import AUTHORIZED
+from tests.gateway.test_errors import NOT_FOUND, UNAVAILABLE
+from tests.gateway.test_replies import assert_json
+from tests.support.envoy import Gateway, run_gateway
+from tests.support.parts import free_port
 
 MISSING = "missing Authorization header"
 SCHEME = "Authorization header must use Bearer scheme"
 EMPTY = "empty bearer token"
 INVALID = "invalid or revoked API key"
+OTHER_TENANT = "X-Tenant-ID header does not match the API key's tenant"
 
 REQUESTS = [
     ("GET", "/v1/skills", b""),
@@ -20,15 +26,35 @@ REQUESTS = [
     ("POST", "/v1/skills", b"no zip"),
     ("GET", "/v1/executions/missing/logs", b""),
 ]
-BEFORE_ANY_SERVICE = [
-    ("POST", "/v1/api-keys", b"{bad"),
-    ("GET", "/v1/skills?unknown=1", b""),
+UNKNOWN = [
     ("GET", "/v1", b""),
     ("GET", "/v1/", b""),
     ("GET", "/v1?x", b""),
-    ("PATCH", "/v1/nope", b""),
+    ("GET", "/v1/nope?x=1", b""),
+    ("PATCH", "/v1/nope", b"{bad"),
+    ("PUT", "/v1/skills", b"[]"),
+    ("OPTIONS", "/v1/skills/a/1", b""),
+    ("GET", "/v1/executions/x:cancel", b""),
+    ("POST", "/v1/skills/a/1", b""),
     ("GET", "/v1//./nope", b""),
+    ("GET", "/v1/%ff/nope", b""),
+    ("POST", "/v1/nope?x=1", b"x" * 300_000),
 ]
+# The gateway sees what is wrong with them before any service sees their key.
+REFUSED_BY_THE_GATEWAY = [
+    ("POST", "/v1/api-keys", b"{bad", 400),
+    ("GET", "/v1/skills?unknown=1", b"", 400),
+    ("GET", "/v1/api-keys?page_size=x", b"", 400),
+    ("POST", "/v1/api-keys", b"x" * 300_000, 413),
+    ("POST", "/v1/executions", b"x" * (4 * 1024 * 1024 + 1), 413),
+    ("GET", "/v1/skills/%ff/1", b"", 400),
+]
+ALL = REQUESTS + UNKNOWN + [request[:3] for request in REFUSED_BY_THE_GATEWAY]
+
+
+def ids(value: object) -> str | None:
+    """Names requests by their path; bodies are long."""
+    return value.decode(errors="replace")[:8] if isinstance(value, bytes) else None
 
 
 @pytest.fixture
@@ -37,7 +63,7 @@ def stranger(rest: httpx.AsyncClient) -> httpx.AsyncClient:
     return rest
 
 
-@pytest.mark.parametrize(("method", "path", "body"), REQUESTS + BEFORE_ANY_SERVICE)
+@pytest.mark.parametrize(("method", "path", "body"), ALL, ids=ids)
 @pytest.mark.parametrize(
     ("header", "message"),
     [
@@ -65,7 +91,7 @@ async def test_malformed(
     assert reply.headers["content-type"] == "application/json"
 
 
-@pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
+@pytest.mark.parametrize(("method", "path", "body"), ALL, ids=ids)
 @pytest.mark.parametrize("header", ["Bearer sk-bad", "bEaReR sk-bad", "Bearer  sk-bad"])
 async def test_unknown_key(
     stranger: httpx.AsyncClient, method: str, path: str, body: bytes, header: str
@@ -73,6 +99,68 @@ async def test_unknown_key(
     reply = await stranger.request(method, path, content=body, headers={"Authorization": header})
     assert reply.text == f'{{"error":"unauthorized","message":"{INVALID}"}}'
     assert reply.status_code == 401
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ALL, ids=ids)
+async def test_key_of_another_tenant(
+    rest: httpx.AsyncClient, method: str, path: str, body: bytes
+) -> None:
+    reply = await rest.request(method, path, content=body, headers={"X-Tenant-ID": "other"})
+    assert reply.text == f'{{"error":"forbidden","message":"{OTHER_TENANT}"}}'
+    assert (reply.status_code, reply.headers["content-type"]) == (403, "application/json")
+
+
+@pytest.mark.parametrize(("method", "path", "body"), UNKNOWN, ids=ids)
+async def test_unknown_path_with_a_key(
+    rest: httpx.AsyncClient, method: str, path: str, body: bytes
+) -> None:
+    reply = await rest.request(method, path, content=body)
+    if len(body) > 256 * 1024:
+        assert_json(reply, 413, '{"error":"too_large","message":"the request body is too large"}')
+    else:
+        assert_json(reply, 404, NOT_FOUND)
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), REFUSED_BY_THE_GATEWAY, ids=ids)
+async def test_refused_by_the_gateway_with_a_key(
+    rest: httpx.AsyncClient, method: str, path: str, body: bytes, status: int
+) -> None:
+    reply = await rest.request(method, path, content=body)
+    assert (reply.status_code, list(reply.json())) == (status, ["error", "message"])
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/v1/skills", {}, 404),
+        ("/v1/skills?x=1", {}, 404),
+        ("/v1/skills", {"X-Tenant-ID": "other"}, 403),
+        ("/v1/skills?x=1", {"X-Tenant-ID": "other"}, 403),
+        ("/nope", {}, 404),
+        ("/ready?x=1", {}, 404),
+    ],
+)
+async def test_a_reply_to_head_has_no_body(
+    envoy: Gateway, path: str, headers: dict[str, str], status: int
+) -> None:
+    lines = {"Host": "a", **AUTHORIZED, **headers, "Connection": "close"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    async with envoy.connect() as (reader, writer):
+        writer.write(f"HEAD {path} HTTP/1.1\r\n{head}\r\n".encode())
+        reply = await reader.read()
+    assert reply.startswith(f"HTTP/1.1 {status} ".encode())
+    assert reply.endswith(b"\r\n\r\n")
+
+
+async def test_without_auth_the_gateway_cannot_tell(backend: Backend) -> None:
+    settings = backend.settings(auth_address=f"127.0.0.1:{free_port()}")
+    async with (
+        run_gateway(settings) as gateway,
+        httpx.AsyncClient(base_url=gateway.url, headers=AUTHORIZED) as client,
+    ):
+        for path in ("/v1/nope", "/v1/skills?x=1"):
+            assert_json(await client.get(path), 503, UNAVAILABLE)
+        assert_json(await client.get("/v1/skills"), 200, "[]")
 
 
 async def test_empty_token(envoy: Gateway) -> None:

@@ -86,6 +86,8 @@ async def test_paths_are_normalised(envoy: Gateway, path: str) -> None:
         (b"POST /v1/executions HTTP/1.1", b"Content-Length: 1\r\nTransfer-Encoding: chunked", 400),
         (b"POST /v1/executions HTTP/1.1", b"Content-Length: 1\r\nContent-Length: 2", 400),
         (b"GET http://[ HTTP/1.1", b"a: b", 400),
+        (b"GET /health#fragment HTTP/1.1", b"a: b", 400),
+        (b"GET /health#fragment HTTP/1.1", b"X-Request-ID: mine", 400),
         (b"GARBAGE", b"a: b", 400),
     ],
 )
@@ -96,11 +98,28 @@ async def test_what_is_no_clean_request(
     got, error, head = await send(envoy, request)
     code = "not_found" if status == 404 else "bad_request"
     assert (got, error["error"], list(error)) == (status, code, ["error", "message"])
-    assert re.search(rb"\r\nx-request-id: [0-9a-f-]{36}(\r\n|$)", head)
+    assert re.search(rb"\r\nx-request-id: (mine|[0-9a-f-]{36})(\r\n|$)", head)
     assert not re.search(rb"\r\n(x-local-reply|server|x-envoy-[^:]*): ", head)
 
 
-def listening(gateway: Gateway) -> set[tuple[str, int]]:
+@pytest.mark.parametrize("content_type", ["application/grpc-web", "application/grpc-web+proto"])
+async def test_grpc_web_is_no_grpc(rest: httpx.AsyncClient, content_type: str) -> None:
+    reply = await rest.post("/nope", headers={"content-type": content_type})
+    assert (reply.status_code, reply.json()["error"]) == (404, "not_found")
+    reply = await rest.get("/v1/skills/missing/1", headers={"content-type": content_type})
+    assert (reply.status_code, reply.json()["error"]) == (404, "not_found")
+
+
+async def test_grpc_is_post(http1: httpx.AsyncClient) -> None:
+    reply = await http1.request(
+        "PUT",
+        "/skillbox.registry.v1.SkillService/GetSkill",
+        headers={"content-type": "application/grpc"},
+    )
+    assert (reply.status_code, reply.headers["grpc-status"]) == (200, "12")
+
+
+def listening(gateway: Gateway) -> set[tuple[object, ...]]:
     connections = psutil.Process(gateway.process.pid).net_connections("inet")
     return {tuple(item.laddr) for item in connections if item.status == psutil.CONN_LISTEN}
 

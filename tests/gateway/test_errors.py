@@ -63,6 +63,7 @@ async def test_an_error_of_grpc_itself(
         ("GET", "/V1/skills"),
         ("GET", "/v1/Skills"),
         ("PUT", "/v1/skills"),
+        ("TRACE", "/v1/skills/a/1"),
         ("OPTIONS", "/v1/skills"),
         ("POST", "/health"),
         ("GET", "/health/more"),

@@ -7,7 +7,11 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
+
+
+class Unreadable:
+    """Stands for a request whose bytes are no message."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Call:
 
     method: str
     context: grpc.aio.ServicerContext[Any, Any]
-    request: Message | None
+    request: Message | Unreadable | None
 
     def metadata(self, name: str) -> str | None:
         """Returns the first value of an ASCII metadata entry."""
@@ -57,6 +61,10 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             or handler.stream_stream
         )
 
+        deserialize = handler.request_deserializer
+        if not handler.request_streaming:
+            deserialize = _tolerant(deserialize)
+
         async def reply(request: Any, context: Any) -> Any:
             call = Call(method, context, None if handler.request_streaming else request)
             async with self.around(call):
@@ -83,6 +91,22 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             )
         return make(
             replies if handler.response_streaming else reply,
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=deserialize,
             response_serializer=handler.response_serializer,
         )
+
+
+def _tolerant(deserialize: Callable[[bytes], object]) -> Callable[[bytes], object]:
+    """Leaves it to an interceptor to refuse what is no message, once it knows the caller.
+
+    gRPC itself would answer at once, to anybody and as if it were a fault of ours. The gateway
+    makes such requests of paths that are not UTF-8.
+    """
+
+    def read(data: bytes) -> object:
+        try:
+            return deserialize(data)
+        except DecodeError:
+            return Unreadable()
+
+    return read

@@ -25,7 +25,13 @@ class Public(Enum):
     PUBLIC = "public"
 
 
-Access = Scope | Public
+class Authenticated(Enum):
+    """Marks a method that any valid key may call, whatever its scopes."""
+
+    AUTHENTICATED = "authenticated"
+
+
+Access = Scope | Authenticated | Public
 """What a method asks of its caller."""
 
 INFRASTRUCTURE: Mapping[str, Access] = {
@@ -54,9 +60,9 @@ class AuthenticationInterceptor(AroundInterceptor):
         if access is None:
             _log.error("method has no entry in the access table", method=call.method)
             raise InternalError()
-        if isinstance(access, Scope):
+        if not isinstance(access, Public):
             principal = await self._authenticate(call)
-            if not principal.may(access):
+            if isinstance(access, Scope) and not principal.may(access):
                 raise ScopeMissing(f"the API key lacks the scope {access.value}")
             set_principal(principal)
             structlog.contextvars.bind_contextvars(

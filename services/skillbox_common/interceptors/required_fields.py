@@ -1,4 +1,4 @@
-"""Refuses requests that lack a field marked `REQUIRED` in the proto."""
+"""Refuses requests that cannot be read, or lack a field marked `REQUIRED` in the proto."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,12 +9,14 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from skillbox_common.errors import InvalidArgument
-from skillbox_common.interceptors.around import AroundInterceptor, Call
+from skillbox_common.interceptors.around import AroundInterceptor, Call, Unreadable
 
 
 class RequiredFieldsInterceptor(AroundInterceptor):
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
+        if isinstance(call.request, Unreadable):
+            raise InvalidArgument("the request cannot be read: text has to be UTF-8")
         if call.request is not None:
             check_required(call.request)
         yield

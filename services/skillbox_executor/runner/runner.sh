@@ -66,6 +66,10 @@ send_result() {
   truncated=false
   if [ -L out ] || [ ! -d out ]; then rm -rf out && mkdir out; fi
   chmod -R u+rwX out
+  # A second name of a file would come as a link.
+  # shellcheck disable=SC2016 # for the inner shell
+  find out -type f -links +1 -exec sh -c '
+    for name; do cp -p "$name" out/.skillbox && mv -f out/.skillbox "$name"; done' sh {} +
   # Tar cannot show a socket.
   if [ -S out/output.json ]; then rm out/output.json && mkfifo out/output.json; fi
   set -- find out -mindepth 1 ! -path out/output.json
@@ -86,6 +90,9 @@ send_result() {
 }
 
 [ $$ -eq 1 ] || fault "the runner must be PID 1"
+# The only signal that this shell would take from the skill. A trap, unlike ignoring it, does
+# not pass on to the skill.
+trap : INT
 printf 'h%010d' 0
 take_number
 header=$(dd bs="$number" count=1 iflag=fullblock 2>/dev/null)

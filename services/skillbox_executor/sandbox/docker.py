@@ -65,11 +65,14 @@ class DockerDriver:
 
     async def run(self, box: Box, payload: Payload) -> AsyncIterator[Frame]:
         mine = _mine(box)
+        watching = self._in_background(mine.end_with_container())
         try:
             async for frame in mine.conversation.run(mine.profile.language, payload):
                 yield frame
         except BoxLost:
             raise BoxLost(await mine.why_lost()) from None
+        finally:
+            watching.cancel()
 
     async def out_of_memory(self, box: Box) -> bool:
         # The engine learns of it at once, but shows it only after the container's exit

@@ -1,6 +1,7 @@
 """One container: its standard streams, its state and its removal."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from skillbox_executor.sandbox.stream import MAX_COMPLAINT, Conversation
 _NOT_FOUND = 404
 _CONFLICT = 409
 _EXIT_TIMEOUT_S = 5.0
+_SILENCE_S = 1.0
 _STDOUT = 1
 
 
@@ -27,6 +29,7 @@ class AttachedStreams:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._complaint = bytearray()
+        self._reading_since: float | None = None
 
     async def attach(self) -> None:
         await self._stream.__aenter__()  # as `async with` would; `close` is the other end
@@ -40,10 +43,13 @@ class AttachedStreams:
 
     async def receive(self) -> bytes:
         while True:
+            self._reading_since = time.monotonic()
             try:
                 message = await self._stream.read_out()
             except (aiohttp.ClientError, OSError):
                 return b""
+            finally:
+                self._reading_since = None
             if message is None:
                 return b""
             if message.stream == _STDOUT:
@@ -53,7 +59,17 @@ class AttachedStreams:
     async def complaint(self) -> str:
         return self._complaint.decode(errors="replace")
 
+    async def close_when_silent(self) -> None:
+        """Closes the connection when a reader has waited in vain for a while."""
+        while not self._reading_since or time.monotonic() - self._reading_since < _SILENCE_S:
+            await asyncio.sleep(_SILENCE_S / 4)  # noqa: ASYNC110 - time is what it waits for
+        await self.close()
+
     async def close(self) -> None:
+        """Closes the connection at once, without what has not been sent yet."""
+        response = self._stream._resp  # aiodocker alone would first send the rest, for ever
+        if response and response.connection and response.connection.transport:
+            response.connection.transport.abort()
         with suppress(AssertionError):  # aiodocker's, when the engine closed it before
             await self._stream.close()
 
@@ -72,6 +88,16 @@ class DockerBox:
     @property
     def id(self) -> str:
         return self.container.id
+
+    async def end_with_container(self) -> None:
+        """Ends the output when the container has ended.
+
+        The engine does so by itself, but not while something that was sent to the container's
+        stdin has not been taken: a runner that dies over a large payload would look alive.
+        """
+        with suppress(DockerError, aiohttp.ClientError, OSError):
+            await self.container.wait()
+            await self.streams.close_when_silent()
 
     async def final_state(self) -> Mapping[str, Any] | None:
         """Returns the state of a container that is about to end, or `None` for no answer."""

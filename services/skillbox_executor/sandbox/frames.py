@@ -13,7 +13,9 @@ Out (the runner's stdout), any number of frames, each `TYPE LENGTH payload`:
     h   the runner waits for a payload; empty; always the first frame
     o   what the skill wrote to stdout
     e   what the skill wrote to stderr
-    r   a piece of a tar of /sandbox/out
+    r   a piece of a tar of /sandbox/out: regular files and folders, names relative to it, with or
+        without `./`. An `output.json` that is something else is there as what it is, without
+        content; links, devices and pipes are left out otherwise
     x   the end: JSON `{"exit_code":N|null,"signal":N|null,"truncated":bool}`
 
 The runner's stderr is for its own faults. Lengths, not end-of-file, mark every end, because
@@ -33,7 +35,9 @@ HEADER_SIZE = 1 + LENGTH_DIGITS
 MAX_FRAME = 1024 * 1024
 """Bytes in the payload of one frame. A runner that announces more is faulty."""
 
+_KINDS = frozenset((b"h", b"o", b"e", b"r", b"x"))
 _MAX_END = 4096
+_MAX_SIGNAL = 64
 
 
 class FrameError(ValueError):
@@ -97,7 +101,9 @@ class FrameParser:
         """
         self._buffer += data
         while len(self._buffer) >= HEADER_SIZE:
-            kind = self._buffer[:1]
+            kind = bytes(self._buffer[:1])
+            if kind not in _KINDS:
+                raise FrameError(f"unknown frame type {kind!r}")
             length = parse_length(bytes(self._buffer[1:HEADER_SIZE]))
             if length > (_MAX_END if kind == b"x" else MAX_FRAME):
                 raise FrameError(f"a frame of {length} bytes is too long")
@@ -107,7 +113,7 @@ class FrameParser:
                 return
             payload = bytes(self._buffer[HEADER_SIZE : HEADER_SIZE + length])
             del self._buffer[: HEADER_SIZE + length]
-            yield self._frame(bytes(kind), payload)
+            yield self._frame(kind, payload)
 
     def _frame(self, kind: bytes, payload: bytes) -> Frame:
         match kind:
@@ -119,10 +125,9 @@ class FrameParser:
                 return Output("stderr", payload)
             case b"r":
                 return Result(payload)
-            case b"x":
+            case _:
                 self._ended = True
                 return _end(payload)
-        raise FrameError(f"unknown frame type {kind!r}")
 
 
 def _end(payload: bytes) -> End:
@@ -130,8 +135,9 @@ def _end(payload: bytes) -> End:
         end = msgspec.json.decode(payload, type=End)
     except (msgspec.DecodeError, RecursionError) as error:
         raise FrameError("the end frame is not valid") from error
-    values = [value for value in (end.exit_code, end.signal) if value is not None]
-    if len(values) != 1 or not 0 <= values[0] <= 255:
+    exited = end.exit_code is not None and 0 <= end.exit_code <= 255
+    killed = end.signal is not None and 1 <= end.signal <= _MAX_SIGNAL
+    if exited == killed or None not in (end.exit_code, end.signal):
         raise FrameError("the end frame has no valid exit code or signal")
     return end
 

@@ -24,6 +24,16 @@ class SkillReader(Protocol):
         """
         ...
 
+    async def list_versions(
+        self, tenant_id: str, name: str, *, before: str | None, limit: int
+    ) -> Sequence[SkillSummary]:
+        """Returns versions of one skill, highest first, at most `limit`.
+
+        Args:
+            before: Sort key of the version before the first; `None` to begin with the highest.
+        """
+        ...
+
 
 class SkillStore(SkillReader, Protocol):
     async def put(

@@ -37,7 +37,16 @@ SELECT name, version, description, lang FROM skill_versions
 WHERE tenant_id = $1 AND (name, version_key) > ($2, $3) AND name = $5
 ORDER BY name, version_key LIMIT $4
 """
+LIST_VERSIONS = """
+SELECT name, version, description, lang FROM skill_versions
+WHERE tenant_id = $1 AND name = $2 AND version_key < $3
+ORDER BY version_key DESC LIMIT $4
+"""
 _DELETE = "DELETE FROM skill_versions WHERE tenant_id = $1 AND name = $2 AND version = $3"
+
+
+# Sorts after every key, since each begins with a digit.
+_AFTER_ALL = "~"
 
 
 class PostgresSkillStore:
@@ -78,6 +87,15 @@ class PostgresSkillStore:
         query, extra = (LIST_ONE, (name,)) if name else (LIST, ())
         async with unavailable_when_lost():
             rows = await self._pool.fetch(query, tenant_id, *after, limit, *extra)
+        return [SkillSummary(**row) for row in rows]
+
+    async def list_versions(
+        self, tenant_id: str, name: str, *, before: str | None, limit: int
+    ) -> Sequence[SkillSummary]:
+        async with unavailable_when_lost():
+            rows = await self._pool.fetch(
+                LIST_VERSIONS, tenant_id, name, before or _AFTER_ALL, limit
+            )
         return [SkillSummary(**row) for row in rows]
 
     async def delete(self, tenant_id: str, name: str, version: str) -> bool:

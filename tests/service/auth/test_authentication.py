@@ -4,22 +4,26 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import grpc
+import grpc.aio
 import pytest
 
 from skillbox.auth.v1.api_key_service_pb2 import CreateApiKeyRequest, ListApiKeysRequest
+from skillbox.auth.v1.fallback_rest_pb2 import UnknownPathRestRequest
+from skillbox.auth.v1.fallback_rest_pb2_grpc import FallbackRestServiceStub
 from tests.service.auth.conftest import BOOTSTRAP_KEY, BOOTSTRAP_TENANT, Metadata, Tenants
 from tests.support.failures import Failure, failure
 
 if TYPE_CHECKING:
     from skillbox.auth.v1.api_key_service_pb2_grpc import ApiKeyServiceAsyncStub
 
+MISSING = "missing Authorization header"
 INVALID = "invalid or revoked API key"
 
 
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ((), "missing Authorization header"),
+        ((), MISSING),
         ((("authorization", "Basic abc"),), "Authorization header must use Bearer scheme"),
         ((("authorization", "Bearer"),), "Authorization header must use Bearer scheme"),
         ((("authorization", "Bearer "),), "empty bearer token"),
@@ -72,4 +76,33 @@ async def test_a_missing_scope_is_named(
     call = api_keys.CreateApiKey(CreateApiKeyRequest(scopes=["admin"]), metadata=caller)
     assert await failure(call) == Failure(
         grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING", "the API key lacks the scope admin"
+    )
+
+
+async def test_the_fallback_tells_known_callers_that_there_is_nothing(
+    channel: grpc.aio.Channel, tenants: Tenants
+) -> None:
+    fallback = FallbackRestServiceStub(channel)
+    caller = await tenants.caller(scopes=["executions:run"])
+    for metadata, expected in (
+        (
+            caller,
+            Failure(grpc.StatusCode.NOT_FOUND, "PATH_NOT_FOUND", "no such method and path"),
+        ),
+        ((), Failure(grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED", MISSING)),
+    ):
+        call = fallback.UnknownPathRest(UnknownPathRestRequest(), metadata=metadata)
+        assert await failure(call) == expected
+
+
+async def test_what_is_no_message_is_refused_after_the_key(
+    channel: grpc.aio.Channel, tenants: Tenants
+) -> None:
+    revoke = channel.unary_unary("/skillbox.auth.v1.ApiKeyService/RevokeApiKey", bytes, bytes)
+    not_utf8 = b"\x0a\x01\xff"
+    assert (await failure(revoke(not_utf8))).message == MISSING
+    assert await failure(revoke(not_utf8, metadata=await tenants.caller())) == Failure(
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "INVALID_ARGUMENT",
+        "the request cannot be read: text has to be UTF-8",
     )

@@ -40,6 +40,7 @@ async def test_reflection_lists_the_services(auth: Service) -> None:
             listed = {service.name for service in reply.list_services_response.service}
     assert listed == {
         "skillbox.auth.v1.ApiKeyService",
+        "skillbox.auth.v1.FallbackRestService",
         "skillbox.auth.v1.IntrospectionService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",

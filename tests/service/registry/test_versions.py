@@ -9,10 +9,11 @@ from skillbox.registry.v1.skill_service_pb2 import (
     DeleteSkillRequest,
     GetSkillRequest,
     ListSkillsRequest,
+    ListSkillVersionsRequest,
 )
 from skillbox_common.principal import Scope
 from skillbox_registry.semver_order import is_release, sort_key
-from skillbox_registry.store.postgres import FIND_LATEST, LIST, LIST_ONE
+from skillbox_registry.store.postgres import FIND_LATEST, LIST, LIST_ONE, LIST_VERSIONS
 from tests.service.registry.running import Caller, Registry
 from tests.support.failures import Failure, failure
 from tests.unit.registry.zips import MAIN, skill_md, skill_zip, zip_of
@@ -140,6 +141,53 @@ async def test_a_list_may_be_of_one_skill(caller: Caller) -> None:
     assert await listed(caller, name="no\0name") == [[]]
 
 
+async def versions(caller: Caller, name: str = "demo", *, size: int = 0) -> list[list[str]]:
+    """Returns the versions of each page; each page has to name the skill and its latest."""
+    pages = []
+    token = latest = ""
+    while True:
+        reply = await caller.skills.ListSkillVersions(
+            ListSkillVersionsRequest(name=name, page_size=size, page_token=token),
+            metadata=caller.metadata,
+        )
+        assert reply.name == name
+        assert reply.latest == (latest or reply.latest)
+        latest = reply.latest
+        pages.append([skill.version for skill in reply.versions])
+        token = reply.next_page_token
+        if not token:
+            assert latest == (await get(caller, name)).version
+            return pages
+
+
+@pytest.mark.parametrize("size", [1, 2, 6, 7, 8, 0])
+async def test_the_versions_of_a_skill_are_listed_highest_first(caller: Caller, size: int) -> None:
+    for version in UNORDERED:
+        await caller.upload(skill_zip(version=version))
+    for name in ("deme", "demo2"):
+        await caller.upload(skill_zip(name=name))
+    pages = await versions(caller, size=size)
+    assert [version for page in pages for version in page] == list(reversed(ORDERED))
+    assert [len(page) for page in pages[:-1]] == [size] * (len(pages) - 1)
+    assert len(pages[-1]) > 0
+
+
+async def test_the_versions_of_what_is_not_there(registry: Registry) -> None:
+    one, other = registry.caller(), registry.caller()
+    await one.upload(skill_zip())
+    for caller, name in ((one, "missing"), (one, "no\0name"), (other, "demo")):
+        assert await failure(versions(caller, name)) == Failure(
+            grpc.StatusCode.NOT_FOUND, "SKILL_NOT_FOUND", f"skill not found: {name}@latest"
+        )
+    for request in (
+        ListSkillVersionsRequest(name="demo", page_size=-1),
+        ListSkillVersionsRequest(name="demo", page_token="nonsense"),
+    ):
+        refused = await failure(one.skills.ListSkillVersions(request, metadata=one.metadata))
+        assert refused.reason == "INVALID_ARGUMENT"
+        assert refused.message.startswith("page_")
+
+
 @pytest.mark.parametrize(
     "request_",
     [
@@ -237,6 +285,7 @@ async def test_ten_thousand_skills_are_read_through_an_index(
         (FIND_LATEST, (tenant, "skill-7"), "skill_versions_latest"),
         (LIST, (tenant, *start, 50), "skill_versions_order"),
         (LIST_ONE, (tenant, *start, 50, "skill-7"), "skill_versions_order"),
+        (LIST_VERSIONS, (tenant, "skill-7", "~", 50), "skill_versions_order"),
     ):
         rows = await registry.pool.fetch(f"EXPLAIN {query}", *values)
         plan = "\n".join(row[0] for row in rows)

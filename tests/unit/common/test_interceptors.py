@@ -5,11 +5,18 @@ from typing import cast
 import grpc.aio
 import pytest
 
-from skillbox_common.errors import InternalError, Unauthenticated
+from skillbox_common.errors import (
+    InternalError,
+    ScopeMissing,
+    SkillboxError,
+    TenantMismatch,
+    Unauthenticated,
+)
 from skillbox_common.interceptors import build_chain
 from skillbox_common.interceptors.around import Call
 from skillbox_common.interceptors.authentication import (
     Access,
+    Authenticated,
     AuthenticationInterceptor,
     Public,
     bearer_token,
@@ -72,12 +79,16 @@ def test_a_header_without_a_token(header: str | None, message: str) -> None:
 class Context:
     """The part of a servicer context that authentication reads."""
 
+    def __init__(self, metadata: dict[str, str]) -> None:
+        self._metadata = metadata
+
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
-        return ()
+        return tuple(self._metadata.items())
 
 
-def call(method: str) -> Call:
-    return Call(method, cast("grpc.aio.ServicerContext[object, object]", Context()), None)
+def call(method: str, metadata: dict[str, str] | None = None) -> Call:
+    context = cast("grpc.aio.ServicerContext[object, object]", Context(metadata or {}))
+    return Call(method, context, None)
 
 
 @pytest.mark.parametrize(
@@ -100,4 +111,41 @@ async def test_what_is_not_in_the_table_is_closed(
             return
     with pytest.raises(error):
         async with interceptor.around(call(method)):
+            raise AssertionError("the handler ran")
+
+
+class OneReader:
+    """Knows the key `sk-1`, which may read skills."""
+
+    async def introspect(self, token: str) -> Principal | None:
+        if token != "sk-1":
+            return None
+        return Principal(key_id="1", tenant_id="one", scopes=frozenset({Scope.SKILLS_READ}))
+
+
+@pytest.mark.parametrize(
+    ("access", "metadata", "error"),
+    [
+        (Scope.SKILLS_READ, {"authorization": "Bearer sk-1"}, None),
+        (Scope.SKILLS_WRITE, {"authorization": "Bearer sk-1"}, ScopeMissing),
+        (Authenticated.AUTHENTICATED, {"authorization": "Bearer sk-1"}, None),
+        (Authenticated.AUTHENTICATED, {"authorization": "Bearer sk-2"}, Unauthenticated),
+        (Authenticated.AUTHENTICATED, {}, Unauthenticated),
+        (
+            Authenticated.AUTHENTICATED,
+            {"authorization": "Bearer sk-1", "x-tenant-id": "two"},
+            TenantMismatch,
+        ),
+        (Public.PUBLIC, {"authorization": "Bearer sk-2", "x-tenant-id": "two"}, None),
+    ],
+)
+async def test_what_a_method_asks_of_its_caller(
+    access: Access, metadata: dict[str, str], error: type[SkillboxError] | None
+) -> None:
+    around = AuthenticationInterceptor(OneReader(), {"/a.B/C": access}).around
+    if error is None:
+        async with around(call("/a.B/C", metadata)):
+            return
+    with pytest.raises(error):
+        async with around(call("/a.B/C", metadata)):
             raise AssertionError("the handler ran")

@@ -27,19 +27,19 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$skillbox/auth/v1/fallback_rest.proto\x12\x10skillbox.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"2\n\x16UnknownPathRestRequest\x12\x18\n\x04path\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01R\x04path2\x84\x01\n\x13\x46\x61llbackRestService\x12m\n\x0fUnknownPathRest\x12(.skillbox.auth.v1.UnknownPathRestRequest\x1a\x14.google.api.HttpBody\"\x1a\x82\xd3\xe4\x93\x02\x14\x42\x12\n\x01*\x12\r/v1/{path=**}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$skillbox/auth/v1/fallback_rest.proto\x12\x10skillbox.auth.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"H\n\x16UnknownPathRestRequest\x12.\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x01R\x04\x62ody2\x83\x01\n\x13\x46\x61llbackRestService\x12l\n\x0fUnknownPathRest\x12(.skillbox.auth.v1.UnknownPathRestRequest\x1a\x14.google.api.HttpBody\"\x19\x82\xd3\xe4\x93\x02\x13:\x04\x62odyB\x0b\n\x01*\x12\x06/v1/**b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'skillbox.auth.v1.fallback_rest_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_UNKNOWNPATHRESTREQUEST'].fields_by_name['path']._loaded_options = None
-  _globals['_UNKNOWNPATHRESTREQUEST'].fields_by_name['path']._serialized_options = b'\342A\001\001'
+  _globals['_UNKNOWNPATHRESTREQUEST'].fields_by_name['body']._loaded_options = None
+  _globals['_UNKNOWNPATHRESTREQUEST'].fields_by_name['body']._serialized_options = b'\342A\001\001'
   _globals['_FALLBACKRESTSERVICE'].methods_by_name['UnknownPathRest']._loaded_options = None
-  _globals['_FALLBACKRESTSERVICE'].methods_by_name['UnknownPathRest']._serialized_options = b'\202\323\344\223\002\024B\022\n\001*\022\r/v1/{path=**}'
+  _globals['_FALLBACKRESTSERVICE'].methods_by_name['UnknownPathRest']._serialized_options = b'\202\323\344\223\002\023:\004bodyB\013\n\001*\022\006/v1/**'
   _globals['_UNKNOWNPATHRESTREQUEST']._serialized_start=148
-  _globals['_UNKNOWNPATHRESTREQUEST']._serialized_end=198
-  _globals['_FALLBACKRESTSERVICE']._serialized_start=201
-  _globals['_FALLBACKRESTSERVICE']._serialized_end=333
+  _globals['_UNKNOWNPATHRESTREQUEST']._serialized_end=220
+  _globals['_FALLBACKRESTSERVICE']._serialized_start=223
+  _globals['_FALLBACKRESTSERVICE']._serialized_end=354
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,8 @@ if _version_not_supported:
 
 class FallbackRestServiceStub:
     """FallbackRestService answers for REST paths that nothing else is bound to, so that a caller
-    without a valid key learns nothing about which paths exist.
+    without a valid key learns nothing about which paths exist. The gateway also asks it about
+    the key of a request that it refuses itself.
     """
 
     def __init__(self, channel):
@@ -46,12 +47,14 @@ class FallbackRestServiceStub:
 
 class FallbackRestServiceServicer:
     """FallbackRestService answers for REST paths that nothing else is bound to, so that a caller
-    without a valid key learns nothing about which paths exist.
+    without a valid key learns nothing about which paths exist. The gateway also asks it about
+    the key of a request that it refuses itself.
     """
 
     def UnknownPathRest(self, request, context):
-        """UnknownPathRest is every method on every other path under /v1. Fails with UNAUTHENTICATED
-        without a valid key, else with PATH_NOT_FOUND.
+        """UnknownPathRest is every method on every other path under /v1, with any body. Fails with
+        UNAUTHENTICATED without a valid key, with TENANT_MISMATCH, else with PATH_NOT_FOUND.
+        Needs no scope.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,7 +78,8 @@ def add_FallbackRestServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class FallbackRestService:
     """FallbackRestService answers for REST paths that nothing else is bound to, so that a caller
-    without a valid key learns nothing about which paths exist.
+    without a valid key learns nothing about which paths exist. The gateway also asks it about
+    the key of a request that it refuses itself.
     """
 
     @staticmethod

@@ -29,7 +29,8 @@ GRPC_VERSION: str
 
 class FallbackRestServiceStub:
     """FallbackRestService answers for REST paths that nothing else is bound to, so that a caller
-    without a valid key learns nothing about which paths exist.
+    without a valid key learns nothing about which paths exist. The gateway also asks it about
+    the key of a request that it refuses itself.
     """
 
     @_typing.overload
@@ -37,25 +38,29 @@ class FallbackRestServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> FallbackRestServiceAsyncStub: ...
     UnknownPathRest: _grpc.UnaryUnaryMultiCallable[_fallback_rest_pb2.UnknownPathRestRequest, _httpbody_pb2.HttpBody]
-    """UnknownPathRest is every method on every other path under /v1. Fails with UNAUTHENTICATED
-    without a valid key, else with PATH_NOT_FOUND.
+    """UnknownPathRest is every method on every other path under /v1, with any body. Fails with
+    UNAUTHENTICATED without a valid key, with TENANT_MISMATCH, else with PATH_NOT_FOUND.
+    Needs no scope.
     """
 
 @_typing.type_check_only
 class FallbackRestServiceAsyncStub(FallbackRestServiceStub):
     """FallbackRestService answers for REST paths that nothing else is bound to, so that a caller
-    without a valid key learns nothing about which paths exist.
+    without a valid key learns nothing about which paths exist. The gateway also asks it about
+    the key of a request that it refuses itself.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     UnknownPathRest: _aio.UnaryUnaryMultiCallable[_fallback_rest_pb2.UnknownPathRestRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
-    """UnknownPathRest is every method on every other path under /v1. Fails with UNAUTHENTICATED
-    without a valid key, else with PATH_NOT_FOUND.
+    """UnknownPathRest is every method on every other path under /v1, with any body. Fails with
+    UNAUTHENTICATED without a valid key, with TENANT_MISMATCH, else with PATH_NOT_FOUND.
+    Needs no scope.
     """
 
 class FallbackRestServiceServicer(metaclass=_abc_1.ABCMeta):
     """FallbackRestService answers for REST paths that nothing else is bound to, so that a caller
-    without a valid key learns nothing about which paths exist.
+    without a valid key learns nothing about which paths exist. The gateway also asks it about
+    the key of a request that it refuses itself.
     """
 
     @_abc_1.abstractmethod
@@ -64,8 +69,9 @@ class FallbackRestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fallback_rest_pb2.UnknownPathRestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
-        """UnknownPathRest is every method on every other path under /v1. Fails with UNAUTHENTICATED
-        without a valid key, else with PATH_NOT_FOUND.
+        """UnknownPathRest is every method on every other path under /v1, with any body. Fails with
+        UNAUTHENTICATED without a valid key, with TENANT_MISMATCH, else with PATH_NOT_FOUND.
+        Needs no scope.
         """
 
 def add_FallbackRestServiceServicer_to_server(servicer: FallbackRestServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -42,8 +42,9 @@ type ApiKeyServiceClient interface {
 	// nothing and succeeds. Fails with API_KEY_NOT_FOUND. REST replies 200 with the key.
 	RevokeApiKey(ctx context.Context, in *RevokeApiKeyRequest, opts ...grpc.CallOption) (*RevokeApiKeyResponse, error)
 	// RotateApiKey creates a key with the name, scopes and expiry of an existing one and lets
-	// the old one end after a grace period. Fails with API_KEY_NOT_FOUND, and with
-	// INVALID_ARGUMENT when the old key no longer works. REST replies 201.
+	// the old one end after a grace period. A key is rotated once: the next rotation is of its
+	// successor. Fails with API_KEY_NOT_FOUND, and with INVALID_ARGUMENT when the old key no
+	// longer works or was rotated. REST replies 201.
 	RotateApiKey(ctx context.Context, in *RotateApiKeyRequest, opts ...grpc.CallOption) (*RotateApiKeyResponse, error)
 }
 
@@ -112,8 +113,9 @@ type ApiKeyServiceServer interface {
 	// nothing and succeeds. Fails with API_KEY_NOT_FOUND. REST replies 200 with the key.
 	RevokeApiKey(context.Context, *RevokeApiKeyRequest) (*RevokeApiKeyResponse, error)
 	// RotateApiKey creates a key with the name, scopes and expiry of an existing one and lets
-	// the old one end after a grace period. Fails with API_KEY_NOT_FOUND, and with
-	// INVALID_ARGUMENT when the old key no longer works. REST replies 201.
+	// the old one end after a grace period. A key is rotated once: the next rotation is of its
+	// successor. Fails with API_KEY_NOT_FOUND, and with INVALID_ARGUMENT when the old key no
+	// longer works or was rotated. REST replies 201.
 	RotateApiKey(context.Context, *RotateApiKeyRequest) (*RotateApiKeyResponse, error)
 	mustEmbedUnimplementedApiKeyServiceServer()
 }

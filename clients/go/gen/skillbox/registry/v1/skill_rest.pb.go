@@ -60,6 +60,70 @@ func (*ListSkillsRestRequest) Descriptor() ([]byte, []int) {
 	return file_skillbox_registry_v1_skill_rest_proto_rawDescGZIP(), []int{0}
 }
 
+// GetSkillFileRestRequest names a file.
+type GetSkillFileRestRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// name of the skill.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// version, or `latest`.
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// path as ListSkillFiles gives it.
+	Path          string `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSkillFileRestRequest) Reset() {
+	*x = GetSkillFileRestRequest{}
+	mi := &file_skillbox_registry_v1_skill_rest_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSkillFileRestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSkillFileRestRequest) ProtoMessage() {}
+
+func (x *GetSkillFileRestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skillbox_registry_v1_skill_rest_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSkillFileRestRequest.ProtoReflect.Descriptor instead.
+func (*GetSkillFileRestRequest) Descriptor() ([]byte, []int) {
+	return file_skillbox_registry_v1_skill_rest_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *GetSkillFileRestRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GetSkillFileRestRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *GetSkillFileRestRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
 // DownloadSkillRestRequest names a version.
 type DownloadSkillRestRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -73,7 +137,7 @@ type DownloadSkillRestRequest struct {
 
 func (x *DownloadSkillRestRequest) Reset() {
 	*x = DownloadSkillRestRequest{}
-	mi := &file_skillbox_registry_v1_skill_rest_proto_msgTypes[1]
+	mi := &file_skillbox_registry_v1_skill_rest_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -85,7 +149,7 @@ func (x *DownloadSkillRestRequest) String() string {
 func (*DownloadSkillRestRequest) ProtoMessage() {}
 
 func (x *DownloadSkillRestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_registry_v1_skill_rest_proto_msgTypes[1]
+	mi := &file_skillbox_registry_v1_skill_rest_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -98,7 +162,7 @@ func (x *DownloadSkillRestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadSkillRestRequest.ProtoReflect.Descriptor instead.
 func (*DownloadSkillRestRequest) Descriptor() ([]byte, []int) {
-	return file_skillbox_registry_v1_skill_rest_proto_rawDescGZIP(), []int{1}
+	return file_skillbox_registry_v1_skill_rest_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *DownloadSkillRestRequest) GetName() string {
@@ -120,15 +184,20 @@ var File_skillbox_registry_v1_skill_rest_proto protoreflect.FileDescriptor
 const file_skillbox_registry_v1_skill_rest_proto_rawDesc = "" +
 	"\n" +
 	"%skillbox/registry/v1/skill_rest.proto\x12\x14skillbox.registry.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"\x17\n" +
-	"\x15ListSkillsRestRequest\"T\n" +
+	"\x15ListSkillsRestRequest\"m\n" +
+	"\x17GetSkillFileRestRequest\x12\x18\n" +
+	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\x12\x1e\n" +
+	"\aversion\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\aversion\x12\x18\n" +
+	"\x04path\x18\x03 \x01(\tB\x04\xe2A\x01\x02R\x04path\"T\n" +
 	"\x18DownloadSkillRestRequest\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\x12\x1e\n" +
-	"\aversion\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\aversion2\xde\x02\n" +
+	"\aversion\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\aversion2\xef\x03\n" +
 	"\x10SkillRestService\x12V\n" +
 	"\x0fUploadSkillRest\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x15\x82\xd3\xe4\x93\x02\x0f:\x01*\"\n" +
 	"/v1/skills(\x01\x12g\n" +
 	"\x0eListSkillsRest\x12+.skillbox.registry.v1.ListSkillsRestRequest\x1a\x14.google.api.HttpBody\"\x12\x82\xd3\xe4\x93\x02\f\x12\n" +
-	"/v1/skills\x12\x88\x01\n" +
+	"/v1/skills\x12\x8e\x01\n" +
+	"\x10GetSkillFileRest\x12-.skillbox.registry.v1.GetSkillFileRestRequest\x1a\x14.google.api.HttpBody\"3\x82\xd3\xe4\x93\x02-\x12+/v1/skills/{name}/{version}/files/{path=**}0\x01\x12\x88\x01\n" +
 	"\x11DownloadSkillRest\x12..skillbox.registry.v1.DownloadSkillRestRequest\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\x12#/v1/skills/{name}/{version}/archive0\x01B\xed\x01\n" +
 	"\x18com.skillbox.registry.v1B\x0eSkillRestProtoP\x01ZOgithub.com/skillbox-dev/skillbox/clients/go/gen/skillbox/registry/v1;registryv1\xa2\x02\x03SRX\xaa\x02\x14Skillbox.Registry.V1\xca\x02\x14Skillbox\\Registry\\V1\xe2\x02 Skillbox\\Registry\\V1\\GPBMetadata\xea\x02\x16Skillbox::Registry::V1b\x06proto3"
 
@@ -144,21 +213,24 @@ func file_skillbox_registry_v1_skill_rest_proto_rawDescGZIP() []byte {
 	return file_skillbox_registry_v1_skill_rest_proto_rawDescData
 }
 
-var file_skillbox_registry_v1_skill_rest_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_skillbox_registry_v1_skill_rest_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_skillbox_registry_v1_skill_rest_proto_goTypes = []any{
 	(*ListSkillsRestRequest)(nil),    // 0: skillbox.registry.v1.ListSkillsRestRequest
-	(*DownloadSkillRestRequest)(nil), // 1: skillbox.registry.v1.DownloadSkillRestRequest
-	(*httpbody.HttpBody)(nil),        // 2: google.api.HttpBody
+	(*GetSkillFileRestRequest)(nil),  // 1: skillbox.registry.v1.GetSkillFileRestRequest
+	(*DownloadSkillRestRequest)(nil), // 2: skillbox.registry.v1.DownloadSkillRestRequest
+	(*httpbody.HttpBody)(nil),        // 3: google.api.HttpBody
 }
 var file_skillbox_registry_v1_skill_rest_proto_depIdxs = []int32{
-	2, // 0: skillbox.registry.v1.SkillRestService.UploadSkillRest:input_type -> google.api.HttpBody
+	3, // 0: skillbox.registry.v1.SkillRestService.UploadSkillRest:input_type -> google.api.HttpBody
 	0, // 1: skillbox.registry.v1.SkillRestService.ListSkillsRest:input_type -> skillbox.registry.v1.ListSkillsRestRequest
-	1, // 2: skillbox.registry.v1.SkillRestService.DownloadSkillRest:input_type -> skillbox.registry.v1.DownloadSkillRestRequest
-	2, // 3: skillbox.registry.v1.SkillRestService.UploadSkillRest:output_type -> google.api.HttpBody
-	2, // 4: skillbox.registry.v1.SkillRestService.ListSkillsRest:output_type -> google.api.HttpBody
-	2, // 5: skillbox.registry.v1.SkillRestService.DownloadSkillRest:output_type -> google.api.HttpBody
-	3, // [3:6] is the sub-list for method output_type
-	0, // [0:3] is the sub-list for method input_type
+	1, // 2: skillbox.registry.v1.SkillRestService.GetSkillFileRest:input_type -> skillbox.registry.v1.GetSkillFileRestRequest
+	2, // 3: skillbox.registry.v1.SkillRestService.DownloadSkillRest:input_type -> skillbox.registry.v1.DownloadSkillRestRequest
+	3, // 4: skillbox.registry.v1.SkillRestService.UploadSkillRest:output_type -> google.api.HttpBody
+	3, // 5: skillbox.registry.v1.SkillRestService.ListSkillsRest:output_type -> google.api.HttpBody
+	3, // 6: skillbox.registry.v1.SkillRestService.GetSkillFileRest:output_type -> google.api.HttpBody
+	3, // 7: skillbox.registry.v1.SkillRestService.DownloadSkillRest:output_type -> google.api.HttpBody
+	4, // [4:8] is the sub-list for method output_type
+	0, // [0:4] is the sub-list for method input_type
 	0, // [0:0] is the sub-list for extension type_name
 	0, // [0:0] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name
@@ -175,7 +247,7 @@ func file_skillbox_registry_v1_skill_rest_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skillbox_registry_v1_skill_rest_proto_rawDesc), len(file_skillbox_registry_v1_skill_rest_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -98,6 +98,51 @@ func local_request_SkillRestService_ListSkillsRest_0(ctx context.Context, marsha
 	return msg, metadata, err
 }
 
+func request_SkillRestService_GetSkillFileRest_0(ctx context.Context, marshaler runtime.Marshaler, client SkillRestServiceClient, req *http.Request, pathParams map[string]string) (SkillRestService_GetSkillFileRestClient, runtime.ServerMetadata, error) {
+	var (
+		protoReq GetSkillFileRestRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	val, ok = pathParams["version"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "version")
+	}
+	protoReq.Version, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "version", err)
+	}
+	val, ok = pathParams["path"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "path")
+	}
+	protoReq.Path, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "path", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	stream, err := client.GetSkillFileRest(ctx, &protoReq)
+	if err != nil {
+		return nil, metadata, err
+	}
+	header, err := stream.Header()
+	if err != nil {
+		return nil, metadata, err
+	}
+	metadata.HeaderMD = header
+	return stream, metadata, nil
+}
+
 func request_SkillRestService_DownloadSkillRest_0(ctx context.Context, marshaler runtime.Marshaler, client SkillRestServiceClient, req *http.Request, pathParams map[string]string) (SkillRestService_DownloadSkillRestClient, runtime.ServerMetadata, error) {
 	var (
 		protoReq DownloadSkillRestRequest
@@ -166,6 +211,13 @@ func RegisterSkillRestServiceHandlerServer(ctx context.Context, mux *runtime.Ser
 			return
 		}
 		forward_SkillRestService_ListSkillsRest_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+
+	mux.Handle(http.MethodGet, pattern_SkillRestService_GetSkillFileRest_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		err := status.Error(codes.Unimplemented, "streaming calls are not yet supported in the in-process transport")
+		_, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+		return
 	})
 
 	mux.Handle(http.MethodGet, pattern_SkillRestService_DownloadSkillRest_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
@@ -248,6 +300,23 @@ func RegisterSkillRestServiceHandlerClient(ctx context.Context, mux *runtime.Ser
 		}
 		forward_SkillRestService_ListSkillsRest_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_SkillRestService_GetSkillFileRest_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/skillbox.registry.v1.SkillRestService/GetSkillFileRest", runtime.WithHTTPPathPattern("/v1/skills/{name}/{version}/files/{path=**}"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_SkillRestService_GetSkillFileRest_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_SkillRestService_GetSkillFileRest_0(annotatedContext, mux, outboundMarshaler, w, req, func() (proto.Message, error) { return resp.Recv() }, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodGet, pattern_SkillRestService_DownloadSkillRest_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -271,11 +340,13 @@ func RegisterSkillRestServiceHandlerClient(ctx context.Context, mux *runtime.Ser
 var (
 	pattern_SkillRestService_UploadSkillRest_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "skills"}, ""))
 	pattern_SkillRestService_ListSkillsRest_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "skills"}, ""))
+	pattern_SkillRestService_GetSkillFileRest_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 1, 0, 4, 1, 5, 3, 2, 4, 3, 0, 4, 1, 5, 5}, []string{"v1", "skills", "name", "version", "files", "path"}, ""))
 	pattern_SkillRestService_DownloadSkillRest_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"v1", "skills", "name", "version", "archive"}, ""))
 )
 
 var (
 	forward_SkillRestService_UploadSkillRest_0   = runtime.ForwardResponseMessage
 	forward_SkillRestService_ListSkillsRest_0    = runtime.ForwardResponseMessage
+	forward_SkillRestService_GetSkillFileRest_0  = runtime.ForwardResponseStream
 	forward_SkillRestService_DownloadSkillRest_0 = runtime.ForwardResponseStream
 )

@@ -22,6 +22,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	SkillRestService_UploadSkillRest_FullMethodName   = "/skillbox.registry.v1.SkillRestService/UploadSkillRest"
 	SkillRestService_ListSkillsRest_FullMethodName    = "/skillbox.registry.v1.SkillRestService/ListSkillsRest"
+	SkillRestService_GetSkillFileRest_FullMethodName  = "/skillbox.registry.v1.SkillRestService/GetSkillFileRest"
 	SkillRestService_DownloadSkillRest_FullMethodName = "/skillbox.registry.v1.SkillRestService/DownloadSkillRest"
 )
 
@@ -39,6 +40,9 @@ type SkillRestServiceClient interface {
 	// ListSkillsRest is GET /v1/skills: a JSON array of every version, by name and then by
 	// SemVer.
 	ListSkillsRest(ctx context.Context, in *ListSkillsRestRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
+	// GetSkillFileRest is GET /v1/skills/{name}/{version}/files/{path}: the file's content, as
+	// text/plain when it is UTF-8, else as application/octet-stream.
+	GetSkillFileRest(ctx context.Context, in *GetSkillFileRestRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[httpbody.HttpBody], error)
 	// DownloadSkillRest is GET /v1/skills/{name}/{version}/archive: the stored zip.
 	DownloadSkillRest(ctx context.Context, in *DownloadSkillRestRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[httpbody.HttpBody], error)
 }
@@ -74,9 +78,28 @@ func (c *skillRestServiceClient) ListSkillsRest(ctx context.Context, in *ListSki
 	return out, nil
 }
 
+func (c *skillRestServiceClient) GetSkillFileRest(ctx context.Context, in *GetSkillFileRestRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[httpbody.HttpBody], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &SkillRestService_ServiceDesc.Streams[1], SkillRestService_GetSkillFileRest_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[GetSkillFileRestRequest, httpbody.HttpBody]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SkillRestService_GetSkillFileRestClient = grpc.ServerStreamingClient[httpbody.HttpBody]
+
 func (c *skillRestServiceClient) DownloadSkillRest(ctx context.Context, in *DownloadSkillRestRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[httpbody.HttpBody], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &SkillRestService_ServiceDesc.Streams[1], SkillRestService_DownloadSkillRest_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &SkillRestService_ServiceDesc.Streams[2], SkillRestService_DownloadSkillRest_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +130,9 @@ type SkillRestServiceServer interface {
 	// ListSkillsRest is GET /v1/skills: a JSON array of every version, by name and then by
 	// SemVer.
 	ListSkillsRest(context.Context, *ListSkillsRestRequest) (*httpbody.HttpBody, error)
+	// GetSkillFileRest is GET /v1/skills/{name}/{version}/files/{path}: the file's content, as
+	// text/plain when it is UTF-8, else as application/octet-stream.
+	GetSkillFileRest(*GetSkillFileRestRequest, grpc.ServerStreamingServer[httpbody.HttpBody]) error
 	// DownloadSkillRest is GET /v1/skills/{name}/{version}/archive: the stored zip.
 	DownloadSkillRest(*DownloadSkillRestRequest, grpc.ServerStreamingServer[httpbody.HttpBody]) error
 	mustEmbedUnimplementedSkillRestServiceServer()
@@ -124,6 +150,9 @@ func (UnimplementedSkillRestServiceServer) UploadSkillRest(grpc.ClientStreamingS
 }
 func (UnimplementedSkillRestServiceServer) ListSkillsRest(context.Context, *ListSkillsRestRequest) (*httpbody.HttpBody, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListSkillsRest not implemented")
+}
+func (UnimplementedSkillRestServiceServer) GetSkillFileRest(*GetSkillFileRestRequest, grpc.ServerStreamingServer[httpbody.HttpBody]) error {
+	return status.Error(codes.Unimplemented, "method GetSkillFileRest not implemented")
 }
 func (UnimplementedSkillRestServiceServer) DownloadSkillRest(*DownloadSkillRestRequest, grpc.ServerStreamingServer[httpbody.HttpBody]) error {
 	return status.Error(codes.Unimplemented, "method DownloadSkillRest not implemented")
@@ -174,6 +203,17 @@ func _SkillRestService_ListSkillsRest_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SkillRestService_GetSkillFileRest_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(GetSkillFileRestRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(SkillRestServiceServer).GetSkillFileRest(m, &grpc.GenericServerStream[GetSkillFileRestRequest, httpbody.HttpBody]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SkillRestService_GetSkillFileRestServer = grpc.ServerStreamingServer[httpbody.HttpBody]
+
 func _SkillRestService_DownloadSkillRest_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(DownloadSkillRestRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -202,6 +242,11 @@ var SkillRestService_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "UploadSkillRest",
 			Handler:       _SkillRestService_UploadSkillRest_Handler,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "GetSkillFileRest",
+			Handler:       _SkillRestService_GetSkillFileRest_Handler,
+			ServerStreams: true,
 		},
 		{
 			StreamName:    "DownloadSkillRest",

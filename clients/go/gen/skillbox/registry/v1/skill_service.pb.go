@@ -262,6 +262,143 @@ func (x *ListSkillsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// ListSkillVersionsRequest names a skill and asks for one page.
+type ListSkillVersionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// name of the skill.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// page_size is the most versions to return: 50 when 0, at most 1000.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// page_token is `next_page_token` of the page before; empty for the first page.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSkillVersionsRequest) Reset() {
+	*x = ListSkillVersionsRequest{}
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSkillVersionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSkillVersionsRequest) ProtoMessage() {}
+
+func (x *ListSkillVersionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSkillVersionsRequest.ProtoReflect.Descriptor instead.
+func (*ListSkillVersionsRequest) Descriptor() ([]byte, []int) {
+	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListSkillVersionsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ListSkillVersionsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSkillVersionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListSkillVersionsResponse is one page of versions.
+type ListSkillVersionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// name of the skill.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// latest is the version that `latest` means.
+	Latest string `protobuf:"bytes,2,opt,name=latest,proto3" json:"latest,omitempty"`
+	// versions, highest first.
+	Versions []*SkillSummary `protobuf:"bytes,3,rep,name=versions,proto3" json:"versions,omitempty"`
+	// next_page_token is empty on the last page.
+	NextPageToken string `protobuf:"bytes,4,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSkillVersionsResponse) Reset() {
+	*x = ListSkillVersionsResponse{}
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSkillVersionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSkillVersionsResponse) ProtoMessage() {}
+
+func (x *ListSkillVersionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSkillVersionsResponse.ProtoReflect.Descriptor instead.
+func (*ListSkillVersionsResponse) Descriptor() ([]byte, []int) {
+	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListSkillVersionsResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ListSkillVersionsResponse) GetLatest() string {
+	if x != nil {
+		return x.Latest
+	}
+	return ""
+}
+
+func (x *ListSkillVersionsResponse) GetVersions() []*SkillSummary {
+	if x != nil {
+		return x.Versions
+	}
+	return nil
+}
+
+func (x *ListSkillVersionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 // GetSkillRequest names a version.
 type GetSkillRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -275,7 +412,7 @@ type GetSkillRequest struct {
 
 func (x *GetSkillRequest) Reset() {
 	*x = GetSkillRequest{}
-	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[4]
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -287,7 +424,7 @@ func (x *GetSkillRequest) String() string {
 func (*GetSkillRequest) ProtoMessage() {}
 
 func (x *GetSkillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[4]
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -300,7 +437,7 @@ func (x *GetSkillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSkillRequest.ProtoReflect.Descriptor instead.
 func (*GetSkillRequest) Descriptor() ([]byte, []int) {
-	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{4}
+	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetSkillRequest) GetName() string {
@@ -330,7 +467,7 @@ type DeleteSkillRequest struct {
 
 func (x *DeleteSkillRequest) Reset() {
 	*x = DeleteSkillRequest{}
-	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[5]
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -342,7 +479,7 @@ func (x *DeleteSkillRequest) String() string {
 func (*DeleteSkillRequest) ProtoMessage() {}
 
 func (x *DeleteSkillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[5]
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -355,7 +492,7 @@ func (x *DeleteSkillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSkillRequest.ProtoReflect.Descriptor instead.
 func (*DeleteSkillRequest) Descriptor() ([]byte, []int) {
-	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{5}
+	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DeleteSkillRequest) GetName() string {
@@ -381,7 +518,7 @@ type DeleteSkillResponse struct {
 
 func (x *DeleteSkillResponse) Reset() {
 	*x = DeleteSkillResponse{}
-	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[6]
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -393,7 +530,7 @@ func (x *DeleteSkillResponse) String() string {
 func (*DeleteSkillResponse) ProtoMessage() {}
 
 func (x *DeleteSkillResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[6]
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -406,7 +543,282 @@ func (x *DeleteSkillResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSkillResponse.ProtoReflect.Descriptor instead.
 func (*DeleteSkillResponse) Descriptor() ([]byte, []int) {
-	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{6}
+	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{8}
+}
+
+// SkillFile is a regular file of an archive.
+type SkillFile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// path relative to the folder of SKILL.md.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// size_bytes of its content.
+	SizeBytes int32 `protobuf:"varint,2,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// executable is whether it is stored with mode 0755 instead of 0644.
+	Executable    bool `protobuf:"varint,3,opt,name=executable,proto3" json:"executable,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SkillFile) Reset() {
+	*x = SkillFile{}
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SkillFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SkillFile) ProtoMessage() {}
+
+func (x *SkillFile) ProtoReflect() protoreflect.Message {
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SkillFile.ProtoReflect.Descriptor instead.
+func (*SkillFile) Descriptor() ([]byte, []int) {
+	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SkillFile) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *SkillFile) GetSizeBytes() int32 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *SkillFile) GetExecutable() bool {
+	if x != nil {
+		return x.Executable
+	}
+	return false
+}
+
+// ListSkillFilesRequest names a version.
+type ListSkillFilesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// name of the skill.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// version, or `latest`, or empty for `latest`.
+	Version       string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSkillFilesRequest) Reset() {
+	*x = ListSkillFilesRequest{}
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSkillFilesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSkillFilesRequest) ProtoMessage() {}
+
+func (x *ListSkillFilesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSkillFilesRequest.ProtoReflect.Descriptor instead.
+func (*ListSkillFilesRequest) Descriptor() ([]byte, []int) {
+	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ListSkillFilesRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ListSkillFilesRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+// ListSkillFilesResponse is complete: an archive has at most 2,000 entries.
+type ListSkillFilesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// files by path.
+	Files         []*SkillFile `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSkillFilesResponse) Reset() {
+	*x = ListSkillFilesResponse{}
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSkillFilesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSkillFilesResponse) ProtoMessage() {}
+
+func (x *ListSkillFilesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSkillFilesResponse.ProtoReflect.Descriptor instead.
+func (*ListSkillFilesResponse) Descriptor() ([]byte, []int) {
+	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ListSkillFilesResponse) GetFiles() []*SkillFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+// GetSkillFileRequest names a file.
+type GetSkillFileRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// name of the skill.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// version, or `latest`, or empty for `latest`.
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// path as ListSkillFiles gives it.
+	Path          string `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSkillFileRequest) Reset() {
+	*x = GetSkillFileRequest{}
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSkillFileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSkillFileRequest) ProtoMessage() {}
+
+func (x *GetSkillFileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSkillFileRequest.ProtoReflect.Descriptor instead.
+func (*GetSkillFileRequest) Descriptor() ([]byte, []int) {
+	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *GetSkillFileRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GetSkillFileRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *GetSkillFileRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+// GetSkillFileResponse is one piece of the file, in order.
+type GetSkillFileResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// chunk of the file, at most 256 KiB.
+	Chunk         []byte `protobuf:"bytes,1,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSkillFileResponse) Reset() {
+	*x = GetSkillFileResponse{}
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSkillFileResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSkillFileResponse) ProtoMessage() {}
+
+func (x *GetSkillFileResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSkillFileResponse.ProtoReflect.Descriptor instead.
+func (*GetSkillFileResponse) Descriptor() ([]byte, []int) {
+	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *GetSkillFileResponse) GetChunk() []byte {
+	if x != nil {
+		return x.Chunk
+	}
+	return nil
 }
 
 // DownloadSkillRequest names a version.
@@ -422,7 +834,7 @@ type DownloadSkillRequest struct {
 
 func (x *DownloadSkillRequest) Reset() {
 	*x = DownloadSkillRequest{}
-	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[7]
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -434,7 +846,7 @@ func (x *DownloadSkillRequest) String() string {
 func (*DownloadSkillRequest) ProtoMessage() {}
 
 func (x *DownloadSkillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[7]
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -447,7 +859,7 @@ func (x *DownloadSkillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadSkillRequest.ProtoReflect.Descriptor instead.
 func (*DownloadSkillRequest) Descriptor() ([]byte, []int) {
-	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{7}
+	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DownloadSkillRequest) GetName() string {
@@ -475,7 +887,7 @@ type DownloadSkillResponse struct {
 
 func (x *DownloadSkillResponse) Reset() {
 	*x = DownloadSkillResponse{}
-	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[8]
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -487,7 +899,7 @@ func (x *DownloadSkillResponse) String() string {
 func (*DownloadSkillResponse) ProtoMessage() {}
 
 func (x *DownloadSkillResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[8]
+	mi := &file_skillbox_registry_v1_skill_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -500,7 +912,7 @@ func (x *DownloadSkillResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadSkillResponse.ProtoReflect.Descriptor instead.
 func (*DownloadSkillResponse) Descriptor() ([]byte, []int) {
-	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{8}
+	return file_skillbox_registry_v1_skill_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DownloadSkillResponse) GetChunk() []byte {
@@ -529,25 +941,56 @@ const file_skillbox_registry_v1_skill_service_proto_rawDesc = "" +
 	"\x04name\x18\x03 \x01(\tB\x04\xe2A\x01\x01R\x04name\"x\n" +
 	"\x12ListSkillsResponse\x12:\n" +
 	"\x06skills\x18\x01 \x03(\v2\".skillbox.registry.v1.SkillSummaryR\x06skills\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"K\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"|\n" +
+	"\x18ListSkillVersionsRequest\x12\x18\n" +
+	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\x12!\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\x04\xe2A\x01\x01R\bpageSize\x12#\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tB\x04\xe2A\x01\x01R\tpageToken\"\xaf\x01\n" +
+	"\x19ListSkillVersionsResponse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06latest\x18\x02 \x01(\tR\x06latest\x12>\n" +
+	"\bversions\x18\x03 \x03(\v2\".skillbox.registry.v1.SkillSummaryR\bversions\x12&\n" +
+	"\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\"K\n" +
 	"\x0fGetSkillRequest\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\x12\x1e\n" +
 	"\aversion\x18\x02 \x01(\tB\x04\xe2A\x01\x01R\aversion\"N\n" +
 	"\x12DeleteSkillRequest\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\x12\x1e\n" +
 	"\aversion\x18\x02 \x01(\tB\x04\xe2A\x01\x02R\aversion\"\x15\n" +
-	"\x13DeleteSkillResponse\"P\n" +
+	"\x13DeleteSkillResponse\"^\n" +
+	"\tSkillFile\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x02 \x01(\x05R\tsizeBytes\x12\x1e\n" +
+	"\n" +
+	"executable\x18\x03 \x01(\bR\n" +
+	"executable\"Q\n" +
+	"\x15ListSkillFilesRequest\x12\x18\n" +
+	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\x12\x1e\n" +
+	"\aversion\x18\x02 \x01(\tB\x04\xe2A\x01\x01R\aversion\"O\n" +
+	"\x16ListSkillFilesResponse\x125\n" +
+	"\x05files\x18\x01 \x03(\v2\x1f.skillbox.registry.v1.SkillFileR\x05files\"i\n" +
+	"\x13GetSkillFileRequest\x12\x18\n" +
+	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\x12\x1e\n" +
+	"\aversion\x18\x02 \x01(\tB\x04\xe2A\x01\x01R\aversion\x12\x18\n" +
+	"\x04path\x18\x03 \x01(\tB\x04\xe2A\x01\x02R\x04path\",\n" +
+	"\x14GetSkillFileResponse\x12\x14\n" +
+	"\x05chunk\x18\x01 \x01(\fR\x05chunk\"P\n" +
 	"\x14DownloadSkillRequest\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x04name\x12\x1e\n" +
 	"\aversion\x18\x02 \x01(\tB\x04\xe2A\x01\x01R\aversion\"-\n" +
 	"\x15DownloadSkillResponse\x12\x14\n" +
-	"\x05chunk\x18\x01 \x01(\fR\x05chunk2\xc0\x04\n" +
+	"\x05chunk\x18\x01 \x01(\fR\x05chunk2\xd4\a\n" +
 	"\fSkillService\x12d\n" +
 	"\vUploadSkill\x12(.skillbox.registry.v1.UploadSkillRequest\x1a).skillbox.registry.v1.UploadSkillResponse(\x01\x12_\n" +
 	"\n" +
-	"ListSkills\x12'.skillbox.registry.v1.ListSkillsRequest\x1a(.skillbox.registry.v1.ListSkillsResponse\x12s\n" +
+	"ListSkills\x12'.skillbox.registry.v1.ListSkillsRequest\x1a(.skillbox.registry.v1.ListSkillsResponse\x12\x8f\x01\n" +
+	"\x11ListSkillVersions\x12..skillbox.registry.v1.ListSkillVersionsRequest\x1a/.skillbox.registry.v1.ListSkillVersionsResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/skills/{name}\x12s\n" +
 	"\bGetSkill\x12%.skillbox.registry.v1.GetSkillRequest\x1a\x1b.skillbox.registry.v1.Skill\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/skills/{name}/{version}\x12\x87\x01\n" +
-	"\vDeleteSkill\x12(.skillbox.registry.v1.DeleteSkillRequest\x1a).skillbox.registry.v1.DeleteSkillResponse\"#\x82\xd3\xe4\x93\x02\x1d*\x1b/v1/skills/{name}/{version}\x12j\n" +
+	"\vDeleteSkill\x12(.skillbox.registry.v1.DeleteSkillRequest\x1a).skillbox.registry.v1.DeleteSkillResponse\"#\x82\xd3\xe4\x93\x02\x1d*\x1b/v1/skills/{name}/{version}\x12\x96\x01\n" +
+	"\x0eListSkillFiles\x12+.skillbox.registry.v1.ListSkillFilesRequest\x1a,.skillbox.registry.v1.ListSkillFilesResponse\")\x82\xd3\xe4\x93\x02#\x12!/v1/skills/{name}/{version}/files\x12g\n" +
+	"\fGetSkillFile\x12).skillbox.registry.v1.GetSkillFileRequest\x1a*.skillbox.registry.v1.GetSkillFileResponse0\x01\x12j\n" +
 	"\rDownloadSkill\x12*.skillbox.registry.v1.DownloadSkillRequest\x1a+.skillbox.registry.v1.DownloadSkillResponse0\x01B\xf0\x01\n" +
 	"\x18com.skillbox.registry.v1B\x11SkillServiceProtoP\x01ZOgithub.com/skillbox-dev/skillbox/clients/go/gen/skillbox/registry/v1;registryv1\xa2\x02\x03SRX\xaa\x02\x14Skillbox.Registry.V1\xca\x02\x14Skillbox\\Registry\\V1\xe2\x02 Skillbox\\Registry\\V1\\GPBMetadata\xea\x02\x16Skillbox::Registry::V1b\x06proto3"
 
@@ -563,38 +1006,53 @@ func file_skillbox_registry_v1_skill_service_proto_rawDescGZIP() []byte {
 	return file_skillbox_registry_v1_skill_service_proto_rawDescData
 }
 
-var file_skillbox_registry_v1_skill_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_skillbox_registry_v1_skill_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_skillbox_registry_v1_skill_service_proto_goTypes = []any{
-	(*UploadSkillRequest)(nil),    // 0: skillbox.registry.v1.UploadSkillRequest
-	(*UploadSkillResponse)(nil),   // 1: skillbox.registry.v1.UploadSkillResponse
-	(*ListSkillsRequest)(nil),     // 2: skillbox.registry.v1.ListSkillsRequest
-	(*ListSkillsResponse)(nil),    // 3: skillbox.registry.v1.ListSkillsResponse
-	(*GetSkillRequest)(nil),       // 4: skillbox.registry.v1.GetSkillRequest
-	(*DeleteSkillRequest)(nil),    // 5: skillbox.registry.v1.DeleteSkillRequest
-	(*DeleteSkillResponse)(nil),   // 6: skillbox.registry.v1.DeleteSkillResponse
-	(*DownloadSkillRequest)(nil),  // 7: skillbox.registry.v1.DownloadSkillRequest
-	(*DownloadSkillResponse)(nil), // 8: skillbox.registry.v1.DownloadSkillResponse
-	(*Skill)(nil),                 // 9: skillbox.registry.v1.Skill
-	(*SkillSummary)(nil),          // 10: skillbox.registry.v1.SkillSummary
+	(*UploadSkillRequest)(nil),        // 0: skillbox.registry.v1.UploadSkillRequest
+	(*UploadSkillResponse)(nil),       // 1: skillbox.registry.v1.UploadSkillResponse
+	(*ListSkillsRequest)(nil),         // 2: skillbox.registry.v1.ListSkillsRequest
+	(*ListSkillsResponse)(nil),        // 3: skillbox.registry.v1.ListSkillsResponse
+	(*ListSkillVersionsRequest)(nil),  // 4: skillbox.registry.v1.ListSkillVersionsRequest
+	(*ListSkillVersionsResponse)(nil), // 5: skillbox.registry.v1.ListSkillVersionsResponse
+	(*GetSkillRequest)(nil),           // 6: skillbox.registry.v1.GetSkillRequest
+	(*DeleteSkillRequest)(nil),        // 7: skillbox.registry.v1.DeleteSkillRequest
+	(*DeleteSkillResponse)(nil),       // 8: skillbox.registry.v1.DeleteSkillResponse
+	(*SkillFile)(nil),                 // 9: skillbox.registry.v1.SkillFile
+	(*ListSkillFilesRequest)(nil),     // 10: skillbox.registry.v1.ListSkillFilesRequest
+	(*ListSkillFilesResponse)(nil),    // 11: skillbox.registry.v1.ListSkillFilesResponse
+	(*GetSkillFileRequest)(nil),       // 12: skillbox.registry.v1.GetSkillFileRequest
+	(*GetSkillFileResponse)(nil),      // 13: skillbox.registry.v1.GetSkillFileResponse
+	(*DownloadSkillRequest)(nil),      // 14: skillbox.registry.v1.DownloadSkillRequest
+	(*DownloadSkillResponse)(nil),     // 15: skillbox.registry.v1.DownloadSkillResponse
+	(*Skill)(nil),                     // 16: skillbox.registry.v1.Skill
+	(*SkillSummary)(nil),              // 17: skillbox.registry.v1.SkillSummary
 }
 var file_skillbox_registry_v1_skill_service_proto_depIdxs = []int32{
-	9,  // 0: skillbox.registry.v1.UploadSkillResponse.skill:type_name -> skillbox.registry.v1.Skill
-	10, // 1: skillbox.registry.v1.ListSkillsResponse.skills:type_name -> skillbox.registry.v1.SkillSummary
-	0,  // 2: skillbox.registry.v1.SkillService.UploadSkill:input_type -> skillbox.registry.v1.UploadSkillRequest
-	2,  // 3: skillbox.registry.v1.SkillService.ListSkills:input_type -> skillbox.registry.v1.ListSkillsRequest
-	4,  // 4: skillbox.registry.v1.SkillService.GetSkill:input_type -> skillbox.registry.v1.GetSkillRequest
-	5,  // 5: skillbox.registry.v1.SkillService.DeleteSkill:input_type -> skillbox.registry.v1.DeleteSkillRequest
-	7,  // 6: skillbox.registry.v1.SkillService.DownloadSkill:input_type -> skillbox.registry.v1.DownloadSkillRequest
-	1,  // 7: skillbox.registry.v1.SkillService.UploadSkill:output_type -> skillbox.registry.v1.UploadSkillResponse
-	3,  // 8: skillbox.registry.v1.SkillService.ListSkills:output_type -> skillbox.registry.v1.ListSkillsResponse
-	9,  // 9: skillbox.registry.v1.SkillService.GetSkill:output_type -> skillbox.registry.v1.Skill
-	6,  // 10: skillbox.registry.v1.SkillService.DeleteSkill:output_type -> skillbox.registry.v1.DeleteSkillResponse
-	8,  // 11: skillbox.registry.v1.SkillService.DownloadSkill:output_type -> skillbox.registry.v1.DownloadSkillResponse
-	7,  // [7:12] is the sub-list for method output_type
-	2,  // [2:7] is the sub-list for method input_type
-	2,  // [2:2] is the sub-list for extension type_name
-	2,  // [2:2] is the sub-list for extension extendee
-	0,  // [0:2] is the sub-list for field type_name
+	16, // 0: skillbox.registry.v1.UploadSkillResponse.skill:type_name -> skillbox.registry.v1.Skill
+	17, // 1: skillbox.registry.v1.ListSkillsResponse.skills:type_name -> skillbox.registry.v1.SkillSummary
+	17, // 2: skillbox.registry.v1.ListSkillVersionsResponse.versions:type_name -> skillbox.registry.v1.SkillSummary
+	9,  // 3: skillbox.registry.v1.ListSkillFilesResponse.files:type_name -> skillbox.registry.v1.SkillFile
+	0,  // 4: skillbox.registry.v1.SkillService.UploadSkill:input_type -> skillbox.registry.v1.UploadSkillRequest
+	2,  // 5: skillbox.registry.v1.SkillService.ListSkills:input_type -> skillbox.registry.v1.ListSkillsRequest
+	4,  // 6: skillbox.registry.v1.SkillService.ListSkillVersions:input_type -> skillbox.registry.v1.ListSkillVersionsRequest
+	6,  // 7: skillbox.registry.v1.SkillService.GetSkill:input_type -> skillbox.registry.v1.GetSkillRequest
+	7,  // 8: skillbox.registry.v1.SkillService.DeleteSkill:input_type -> skillbox.registry.v1.DeleteSkillRequest
+	10, // 9: skillbox.registry.v1.SkillService.ListSkillFiles:input_type -> skillbox.registry.v1.ListSkillFilesRequest
+	12, // 10: skillbox.registry.v1.SkillService.GetSkillFile:input_type -> skillbox.registry.v1.GetSkillFileRequest
+	14, // 11: skillbox.registry.v1.SkillService.DownloadSkill:input_type -> skillbox.registry.v1.DownloadSkillRequest
+	1,  // 12: skillbox.registry.v1.SkillService.UploadSkill:output_type -> skillbox.registry.v1.UploadSkillResponse
+	3,  // 13: skillbox.registry.v1.SkillService.ListSkills:output_type -> skillbox.registry.v1.ListSkillsResponse
+	5,  // 14: skillbox.registry.v1.SkillService.ListSkillVersions:output_type -> skillbox.registry.v1.ListSkillVersionsResponse
+	16, // 15: skillbox.registry.v1.SkillService.GetSkill:output_type -> skillbox.registry.v1.Skill
+	8,  // 16: skillbox.registry.v1.SkillService.DeleteSkill:output_type -> skillbox.registry.v1.DeleteSkillResponse
+	11, // 17: skillbox.registry.v1.SkillService.ListSkillFiles:output_type -> skillbox.registry.v1.ListSkillFilesResponse
+	13, // 18: skillbox.registry.v1.SkillService.GetSkillFile:output_type -> skillbox.registry.v1.GetSkillFileResponse
+	15, // 19: skillbox.registry.v1.SkillService.DownloadSkill:output_type -> skillbox.registry.v1.DownloadSkillResponse
+	12, // [12:20] is the sub-list for method output_type
+	4,  // [4:12] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_skillbox_registry_v1_skill_service_proto_init() }
@@ -609,7 +1067,7 @@ func file_skillbox_registry_v1_skill_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skillbox_registry_v1_skill_service_proto_rawDesc), len(file_skillbox_registry_v1_skill_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,11 +19,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	SkillService_UploadSkill_FullMethodName   = "/skillbox.registry.v1.SkillService/UploadSkill"
-	SkillService_ListSkills_FullMethodName    = "/skillbox.registry.v1.SkillService/ListSkills"
-	SkillService_GetSkill_FullMethodName      = "/skillbox.registry.v1.SkillService/GetSkill"
-	SkillService_DeleteSkill_FullMethodName   = "/skillbox.registry.v1.SkillService/DeleteSkill"
-	SkillService_DownloadSkill_FullMethodName = "/skillbox.registry.v1.SkillService/DownloadSkill"
+	SkillService_UploadSkill_FullMethodName       = "/skillbox.registry.v1.SkillService/UploadSkill"
+	SkillService_ListSkills_FullMethodName        = "/skillbox.registry.v1.SkillService/ListSkills"
+	SkillService_ListSkillVersions_FullMethodName = "/skillbox.registry.v1.SkillService/ListSkillVersions"
+	SkillService_GetSkill_FullMethodName          = "/skillbox.registry.v1.SkillService/GetSkill"
+	SkillService_DeleteSkill_FullMethodName       = "/skillbox.registry.v1.SkillService/DeleteSkill"
+	SkillService_ListSkillFiles_FullMethodName    = "/skillbox.registry.v1.SkillService/ListSkillFiles"
+	SkillService_GetSkillFile_FullMethodName      = "/skillbox.registry.v1.SkillService/GetSkillFile"
+	SkillService_DownloadSkill_FullMethodName     = "/skillbox.registry.v1.SkillService/DownloadSkill"
 )
 
 // SkillServiceClient is the client API for SkillService service.
@@ -43,11 +46,20 @@ type SkillServiceClient interface {
 	// ListSkills lists one element per version, by name and then by SemVer. Needs
 	// `skills:read`.
 	ListSkills(ctx context.Context, in *ListSkillsRequest, opts ...grpc.CallOption) (*ListSkillsResponse, error)
+	// ListSkillVersions lists the versions of one skill, highest SemVer first. Fails with
+	// SKILL_NOT_FOUND when there is none. Needs `skills:read`.
+	ListSkillVersions(ctx context.Context, in *ListSkillVersionsRequest, opts ...grpc.CallOption) (*ListSkillVersionsResponse, error)
 	// GetSkill returns one version in full. Fails with SKILL_NOT_FOUND. Needs `skills:read`.
 	GetSkill(ctx context.Context, in *GetSkillRequest, opts ...grpc.CallOption) (*Skill, error)
 	// DeleteSkill removes one version; executions that already started keep their archive.
 	// Fails with SKILL_NOT_FOUND. REST replies 204. Needs `skills:write`.
 	DeleteSkill(ctx context.Context, in *DeleteSkillRequest, opts ...grpc.CallOption) (*DeleteSkillResponse, error)
+	// ListSkillFiles lists the regular files of a version's archive by path. Fails with
+	// SKILL_NOT_FOUND. Needs `skills:read`.
+	ListSkillFiles(ctx context.Context, in *ListSkillFilesRequest, opts ...grpc.CallOption) (*ListSkillFilesResponse, error)
+	// GetSkillFile streams one file of a version's archive. Fails with SKILL_NOT_FOUND and
+	// SKILL_FILE_NOT_FOUND. Needs `skills:read`.
+	GetSkillFile(ctx context.Context, in *GetSkillFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetSkillFileResponse], error)
 	// DownloadSkill streams the stored archive, byte for byte as it was uploaded. Fails with
 	// SKILL_NOT_FOUND. Needs `skills:read`.
 	DownloadSkill(ctx context.Context, in *DownloadSkillRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DownloadSkillResponse], error)
@@ -84,6 +96,16 @@ func (c *skillServiceClient) ListSkills(ctx context.Context, in *ListSkillsReque
 	return out, nil
 }
 
+func (c *skillServiceClient) ListSkillVersions(ctx context.Context, in *ListSkillVersionsRequest, opts ...grpc.CallOption) (*ListSkillVersionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSkillVersionsResponse)
+	err := c.cc.Invoke(ctx, SkillService_ListSkillVersions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *skillServiceClient) GetSkill(ctx context.Context, in *GetSkillRequest, opts ...grpc.CallOption) (*Skill, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Skill)
@@ -104,9 +126,38 @@ func (c *skillServiceClient) DeleteSkill(ctx context.Context, in *DeleteSkillReq
 	return out, nil
 }
 
+func (c *skillServiceClient) ListSkillFiles(ctx context.Context, in *ListSkillFilesRequest, opts ...grpc.CallOption) (*ListSkillFilesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSkillFilesResponse)
+	err := c.cc.Invoke(ctx, SkillService_ListSkillFiles_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *skillServiceClient) GetSkillFile(ctx context.Context, in *GetSkillFileRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetSkillFileResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &SkillService_ServiceDesc.Streams[1], SkillService_GetSkillFile_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[GetSkillFileRequest, GetSkillFileResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SkillService_GetSkillFileClient = grpc.ServerStreamingClient[GetSkillFileResponse]
+
 func (c *skillServiceClient) DownloadSkill(ctx context.Context, in *DownloadSkillRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DownloadSkillResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &SkillService_ServiceDesc.Streams[1], SkillService_DownloadSkill_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &SkillService_ServiceDesc.Streams[2], SkillService_DownloadSkill_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -140,11 +191,20 @@ type SkillServiceServer interface {
 	// ListSkills lists one element per version, by name and then by SemVer. Needs
 	// `skills:read`.
 	ListSkills(context.Context, *ListSkillsRequest) (*ListSkillsResponse, error)
+	// ListSkillVersions lists the versions of one skill, highest SemVer first. Fails with
+	// SKILL_NOT_FOUND when there is none. Needs `skills:read`.
+	ListSkillVersions(context.Context, *ListSkillVersionsRequest) (*ListSkillVersionsResponse, error)
 	// GetSkill returns one version in full. Fails with SKILL_NOT_FOUND. Needs `skills:read`.
 	GetSkill(context.Context, *GetSkillRequest) (*Skill, error)
 	// DeleteSkill removes one version; executions that already started keep their archive.
 	// Fails with SKILL_NOT_FOUND. REST replies 204. Needs `skills:write`.
 	DeleteSkill(context.Context, *DeleteSkillRequest) (*DeleteSkillResponse, error)
+	// ListSkillFiles lists the regular files of a version's archive by path. Fails with
+	// SKILL_NOT_FOUND. Needs `skills:read`.
+	ListSkillFiles(context.Context, *ListSkillFilesRequest) (*ListSkillFilesResponse, error)
+	// GetSkillFile streams one file of a version's archive. Fails with SKILL_NOT_FOUND and
+	// SKILL_FILE_NOT_FOUND. Needs `skills:read`.
+	GetSkillFile(*GetSkillFileRequest, grpc.ServerStreamingServer[GetSkillFileResponse]) error
 	// DownloadSkill streams the stored archive, byte for byte as it was uploaded. Fails with
 	// SKILL_NOT_FOUND. Needs `skills:read`.
 	DownloadSkill(*DownloadSkillRequest, grpc.ServerStreamingServer[DownloadSkillResponse]) error
@@ -164,11 +224,20 @@ func (UnimplementedSkillServiceServer) UploadSkill(grpc.ClientStreamingServer[Up
 func (UnimplementedSkillServiceServer) ListSkills(context.Context, *ListSkillsRequest) (*ListSkillsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListSkills not implemented")
 }
+func (UnimplementedSkillServiceServer) ListSkillVersions(context.Context, *ListSkillVersionsRequest) (*ListSkillVersionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSkillVersions not implemented")
+}
 func (UnimplementedSkillServiceServer) GetSkill(context.Context, *GetSkillRequest) (*Skill, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetSkill not implemented")
 }
 func (UnimplementedSkillServiceServer) DeleteSkill(context.Context, *DeleteSkillRequest) (*DeleteSkillResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteSkill not implemented")
+}
+func (UnimplementedSkillServiceServer) ListSkillFiles(context.Context, *ListSkillFilesRequest) (*ListSkillFilesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSkillFiles not implemented")
+}
+func (UnimplementedSkillServiceServer) GetSkillFile(*GetSkillFileRequest, grpc.ServerStreamingServer[GetSkillFileResponse]) error {
+	return status.Error(codes.Unimplemented, "method GetSkillFile not implemented")
 }
 func (UnimplementedSkillServiceServer) DownloadSkill(*DownloadSkillRequest, grpc.ServerStreamingServer[DownloadSkillResponse]) error {
 	return status.Error(codes.Unimplemented, "method DownloadSkill not implemented")
@@ -219,6 +288,24 @@ func _SkillService_ListSkills_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SkillService_ListSkillVersions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSkillVersionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SkillServiceServer).ListSkillVersions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SkillService_ListSkillVersions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SkillServiceServer).ListSkillVersions(ctx, req.(*ListSkillVersionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _SkillService_GetSkill_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetSkillRequest)
 	if err := dec(in); err != nil {
@@ -255,6 +342,35 @@ func _SkillService_DeleteSkill_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SkillService_ListSkillFiles_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSkillFilesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SkillServiceServer).ListSkillFiles(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SkillService_ListSkillFiles_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SkillServiceServer).ListSkillFiles(ctx, req.(*ListSkillFilesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SkillService_GetSkillFile_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(GetSkillFileRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(SkillServiceServer).GetSkillFile(m, &grpc.GenericServerStream[GetSkillFileRequest, GetSkillFileResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SkillService_GetSkillFileServer = grpc.ServerStreamingServer[GetSkillFileResponse]
+
 func _SkillService_DownloadSkill_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(DownloadSkillRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -278,6 +394,10 @@ var SkillService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _SkillService_ListSkills_Handler,
 		},
 		{
+			MethodName: "ListSkillVersions",
+			Handler:    _SkillService_ListSkillVersions_Handler,
+		},
+		{
 			MethodName: "GetSkill",
 			Handler:    _SkillService_GetSkill_Handler,
 		},
@@ -285,12 +405,21 @@ var SkillService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "DeleteSkill",
 			Handler:    _SkillService_DeleteSkill_Handler,
 		},
+		{
+			MethodName: "ListSkillFiles",
+			Handler:    _SkillService_ListSkillFiles_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "UploadSkill",
 			Handler:       _SkillService_UploadSkill_Handler,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "GetSkillFile",
+			Handler:       _SkillService_GetSkillFile_Handler,
+			ServerStreams: true,
 		},
 		{
 			StreamName:    "DownloadSkill",

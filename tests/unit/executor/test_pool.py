@@ -1,0 +1,254 @@
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from skillbox_executor.pool import PoolLimits, Start, WarmPool
+from skillbox_executor.sandbox.interface import (
+    Box,
+    EngineUnavailable,
+    Language,
+    Limits,
+    Profile,
+)
+from tests.service.executor.scripted import ScriptedBox, ScriptedDriver
+
+PROFILE = Profile("python", Language.PYTHON, Limits(1024, 1.0))
+OTHER = replace(PROFILE, image="other")
+
+
+class CountingDriver(ScriptedDriver):
+    """Numbers its boxes; a start takes until `gate` is open; boxes die on demand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = itertools.count(1)
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.starting = 0
+        self.most_starting = 0
+        self.dead: set[Box] = set()
+        self.made: list[Box] = []
+
+    async def prepare(self, profile: Profile) -> Box:
+        self.starting += 1
+        self.most_starting = max(self.most_starting, self.starting)
+        try:
+            await self.gate.wait()
+            if self.prepare_error:
+                raise self.prepare_error
+            box = ScriptedBox(f"box-{next(self.numbers)}", profile)
+        finally:
+            self.starting -= 1
+        self.boxes.add(box)
+        self.made.append(box)
+        return box
+
+    def alive(self, box: Box) -> bool:
+        return box not in self.dead
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def driver() -> CountingDriver:
+    return CountingDriver()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+Make = Callable[..., AbstractAsyncContextManager[WarmPool]]
+
+
+@pytest.fixture
+def make(driver: CountingDriver, clock: Clock) -> Make:
+    @asynccontextmanager
+    async def pool(
+        boxes: int = 4, per_profile: int = 3, idle_s: float = 300, age_s: float = 600
+    ) -> AsyncIterator[WarmPool]:
+        limits = PoolLimits(boxes, per_profile, 2, idle_s, age_s)
+        made = WarmPool(driver, limits, clock)
+        async with made.kept_warm():
+            yield made
+
+    return pool
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what happens inside the pool has no event
+            await asyncio.sleep(0.01)
+
+
+async def take(pool: WarmPool, driver: CountingDriver, profile: Profile = PROFILE) -> Start:
+    box, start = await pool.acquire(profile)
+    await driver.destroy(box)
+    return start
+
+
+async def test_the_first_run_is_cold_and_the_next_one_warm(
+    make: Make, driver: CountingDriver
+) -> None:
+    async with make() as pool:
+        assert await take(pool, driver) is Start.COLD
+        await until(lambda: len(driver.boxes) == 1)
+        assert await take(pool, driver) is Start.WARM
+    assert not driver.boxes
+
+
+async def test_no_box_is_given_out_twice_to_a_hundred_at_once(
+    make: Make, driver: CountingDriver
+) -> None:
+    async with make() as pool:
+        taken = await asyncio.gather(*(pool.acquire(PROFILE) for _ in range(100)))
+        assert len({box for box, _ in taken}) == 100
+        for box, _ in taken:
+            await driver.destroy(box)
+    assert not driver.boxes
+
+
+async def test_demand_decides_how_many_wait(
+    make: Make, driver: CountingDriver, clock: Clock
+) -> None:
+    async with make() as pool:
+        for _ in range(5):
+            await take(pool, driver)
+        await until(lambda: len(driver.boxes) == 3)
+        await asyncio.sleep(0.05)
+        assert len(driver.boxes) == 3
+        assert driver.most_starting <= 2
+        clock.now += 60
+        for _ in range(3):
+            await take(pool, driver)
+            clock.now += 11
+        await until(lambda: len(driver.boxes) == 1)
+
+
+async def test_boxes_that_died_or_are_too_old_are_not_given_out(
+    make: Make, driver: CountingDriver, clock: Clock
+) -> None:
+    async with make(per_profile=1, age_s=50, idle_s=1000) as pool:
+        await take(pool, driver)
+        await until(lambda: len(driver.boxes) == 1)
+        driver.dead |= driver.boxes
+        assert await take(pool, driver) is Start.COLD
+        await until(lambda: bool(driver.boxes) and not driver.boxes & driver.dead)
+        clock.now += 51
+        assert await take(pool, driver) is Start.COLD
+
+
+async def test_an_idle_profile_is_given_up(
+    make: Make, driver: CountingDriver, clock: Clock
+) -> None:
+    async with make(idle_s=30) as pool:
+        await take(pool, driver)
+        await until(lambda: len(driver.boxes) == 1)
+        clock.now += 31
+        await until(lambda: not driver.boxes)
+
+
+async def test_a_profile_in_use_takes_the_room_of_one_that_is_not(
+    make: Make, driver: CountingDriver
+) -> None:
+    async with make(boxes=2, per_profile=2) as pool:
+        await take(pool, driver)
+        await take(pool, driver)
+        await until(lambda: [box.profile for box in driver.boxes] == [PROFILE] * 2)
+        await take(pool, driver, OTHER)
+        await until(lambda: {box.profile for box in driver.boxes} == {PROFILE, OTHER})
+        assert len(driver.boxes) <= 2
+
+
+async def test_limits_are_part_of_the_profile(make: Make, driver: CountingDriver) -> None:
+    async with make() as pool:
+        await take(pool, driver)
+        await until(lambda: len(driver.boxes) == 1)
+        more = replace(PROFILE, limits=replace(PROFILE.limits, memory_bytes=2048))
+        box, start = await pool.acquire(more)
+        assert (box.profile, start) == (more, Start.COLD)
+        await driver.destroy(box)
+
+
+async def test_a_run_joins_a_start_that_is_under_way(make: Make, driver: CountingDriver) -> None:
+    async with make(per_profile=1) as pool:
+        await take(pool, driver)
+        await until(lambda: len(driver.boxes) == 1)
+        driver.gate.clear()
+        await take(pool, driver)
+        await until(lambda: driver.starting == 1)
+        joining = asyncio.create_task(pool.acquire(PROFILE))
+        await asyncio.sleep(0.02)
+        assert driver.starting == 1
+        driver.gate.set()
+        box, start = await joining
+        assert start is Start.COLD
+        await driver.destroy(box)
+
+
+async def test_nothing_is_started_ahead_while_a_run_waits_for_its_own_start(
+    make: Make, driver: CountingDriver
+) -> None:
+    async with make() as pool:
+        driver.gate.clear()
+        waiting = [asyncio.create_task(pool.acquire(PROFILE)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        assert driver.starting == 2
+        driver.gate.set()
+        for box, _ in await asyncio.gather(*waiting):
+            await driver.destroy(box)
+
+
+async def test_a_start_that_fails_ahead_is_tried_again_later(
+    make: Make, driver: CountingDriver, clock: Clock
+) -> None:
+    async with make(per_profile=1) as pool:
+        driver.gate.clear()
+        first = asyncio.create_task(take(pool, driver))
+        await asyncio.sleep(0.01)
+        driver.gate.set()
+        await first
+        driver.prepare_error = EngineUnavailable("away")
+        await asyncio.sleep(0.05)
+        with pytest.raises(EngineUnavailable):
+            driver.dead |= driver.boxes
+            await pool.acquire(PROFILE)
+        driver.prepare_error = None
+        clock.now += 10
+        await until(lambda: bool(driver.boxes - driver.dead))
+
+
+async def test_a_caller_who_leaves_while_joining_leaves_no_box(
+    make: Make, driver: CountingDriver
+) -> None:
+    async with make(per_profile=1) as pool:
+        await take(pool, driver)
+        await until(lambda: len(driver.boxes) == 1)
+        driver.gate.clear()
+        await take(pool, driver)
+        await until(lambda: driver.starting == 1)
+        joining = asyncio.create_task(pool.acquire(PROFILE))
+        await asyncio.sleep(0.02)
+        joining.cancel()
+        await asyncio.wait({joining})
+        driver.gate.set()
+    assert not driver.boxes
+
+
+async def test_a_pool_of_no_boxes_starts_every_run_cold(make: Make, driver: CountingDriver) -> None:
+    async with make(boxes=0) as pool:
+        for _ in range(3):
+            assert await take(pool, driver) is Start.COLD
+        await asyncio.sleep(0.05)
+        assert len(driver.made) == 3
