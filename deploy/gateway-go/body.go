@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
+	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/genproto/googleapis/api/httpbody"
@@ -24,10 +26,13 @@ const (
 // body is the body of a request, with what a google.api.HttpBody needs to know of it.
 type body struct {
 	io.ReadCloser
+	reply       http.ResponseWriter
 	contentType string
 	upload      bool
 	begun       bool
 	tooLarge    bool
+	ended       atomic.Bool
+	stopped     atomic.Bool
 }
 
 func newBody(w http.ResponseWriter, r *http.Request) *body {
@@ -36,14 +41,27 @@ func newBody(w http.ResponseWriter, r *http.Request) *body {
 	if !upload {
 		source = http.MaxBytesReader(w, source, maxJSON)
 	}
-	return &body{ReadCloser: source, contentType: r.Header.Get("Content-Type"), upload: upload}
+	return &body{
+		ReadCloser: source, reply: w, contentType: r.Header.Get("Content-Type"), upload: upload,
+	}
 }
 
 func (b *body) Read(buffer []byte) (int, error) {
 	n, err := b.ReadCloser.Read(buffer)
+	if err != nil {
+		b.ended.Store(true)
+	}
 	var tooLarge *http.MaxBytesError
 	b.tooLarge = b.tooLarge || errors.As(err, &tooLarge)
 	return n, err
+}
+
+// stop ends a read that waits for the rest of the body, if there is a rest.
+func (b *body) stop() {
+	if !b.ended.Load() {
+		b.stopped.Store(true)
+		_ = http.NewResponseController(b.reply).SetReadDeadline(time.Unix(1, 0))
+	}
 }
 
 // decode fills a message with the whole body, or with the next piece of an upload.
@@ -60,10 +78,13 @@ func (b *body) decode(message *httpbody.HttpBody) (err error) {
 	}
 	piece := make([]byte, pieceSize)
 	n, err := io.ReadFull(b, piece)
-	if errors.Is(err, io.ErrUnexpectedEOF) && n > 0 {
-		err = nil
-	}
 	message.Data = piece[:n]
+	switch {
+	case b.stopped.Load():
+		return io.EOF
+	case n > 0 && errors.Is(err, io.ErrUnexpectedEOF):
+		return nil
+	}
 	return err
 }
 

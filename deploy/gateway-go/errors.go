@@ -68,7 +68,7 @@ func (s refusals) handleNoRoute(
 // ask returns what Auth says of a path that nothing is bound to: NOT_FOUND when the key is valid.
 func (s refusals) ask(mux *runtime.ServeMux, r *http.Request) error {
 	method := authv1.FallbackRestService_UnknownPathRest_FullMethodName
-	ctx, err := runtime.AnnotateContext(withQuery(r.Context(), nil), mux, r, method)
+	ctx, err := runtime.AnnotateContext(withInbound(r.Context(), inbound{}), mux, r, method)
 	if err != nil {
 		return err
 	}

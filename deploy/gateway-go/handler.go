@@ -70,8 +70,9 @@ func edge(next http.Handler) http.Handler {
 				return
 			}
 		}
-		r = r.WithContext(withQuery(r.Context(), r.URL.Query()))
-		r.Body = newBody(w, r)
+		body := newBody(w, r)
+		r = r.WithContext(withInbound(r.Context(), inbound{r.URL.Query(), body}))
+		r.Body = body
 		next.ServeHTTP(w, r)
 	})
 }

@@ -90,7 +90,18 @@ func callStream(
 	open grpc.Streamer, opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
 	opened, err := open(ctx, desc, conn, method, opts...)
-	return stream{opened}, err
+	if err != nil {
+		return nil, err
+	}
+	if desc.ClientStreams {
+		go func() {
+			// An answer before the end of an upload is a refusal. The rest is not waited for.
+			if _, _ = opened.Header(); ctx.Err() == nil {
+				inboundOf(ctx).body.stop()
+			}
+		}()
+	}
+	return stream{opened}, nil
 }
 
 type stream struct{ grpc.ClientStream }
@@ -120,18 +131,28 @@ func (s stream) RecvMsg(message any) error {
 	return &failure{err, s.Trailer()}
 }
 
-type queryKey struct{}
+// inbound is what there is to know of a request beside its message.
+type inbound struct {
+	query url.Values
+	body  *body
+}
 
-func withQuery(ctx context.Context, query url.Values) context.Context {
-	return context.WithValue(ctx, queryKey{}, query)
+type inboundKey struct{}
+
+func withInbound(ctx context.Context, request inbound) context.Context {
+	return context.WithValue(ctx, inboundKey{}, request)
+}
+
+func inboundOf(ctx context.Context) inbound {
+	request, _ := ctx.Value(inboundKey{}).(inbound)
+	return request
 }
 
 // checkQuery refuses parameters that the request message has no field for.
-func checkQuery(ctx context.Context, request any) error {
-	query, _ := ctx.Value(queryKey{}).(url.Values)
-	fields := request.(proto.Message).ProtoReflect().Descriptor().Fields()
-	_, raw := request.(*httpbody.HttpBody)
-	for name := range query {
+func checkQuery(ctx context.Context, message any) error {
+	fields := message.(proto.Message).ProtoReflect().Descriptor().Fields()
+	_, raw := message.(*httpbody.HttpBody)
+	for name := range inboundOf(ctx).query {
 		field, _, _ := strings.Cut(name, ".")
 		if raw || fields.ByTextName(field) == nil && fields.ByJSONName(field) == nil {
 			return status.Error(codes.InvalidArgument, fmt.Sprintf("unknown query parameter %q", name))

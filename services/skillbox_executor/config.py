@@ -64,6 +64,11 @@ class ExecutorSettings(ServiceSettings, ObjectStoreSettings):
     max_files: int = Field(1000, ge=1)
     max_concurrent_execs: int = Field(default_factory=default_concurrency, ge=1)
     max_queue: int = Field(1000, ge=0, description="Executions that may wait for a slot")
+    pool_size: int = Field(4, ge=0, description="Sandboxes started ahead, all profiles; 0 for none")
+    pool_profile_size: int = Field(4, ge=0, description="The same for one profile")
+    pool_parallel_starts: int = Field(2, ge=1, description="Sandboxes started ahead at a time")
+    pool_idle: Duration = 300.0
+    pool_age: Duration = 600.0
     bundle_cache_size: Size = 128 * 1024 * 1024
 
     def default_image(self, language: Language) -> str:

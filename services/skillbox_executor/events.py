@@ -9,6 +9,7 @@ from typing import Any
 from skillbox_common.errors import DependencyUnavailable
 from skillbox_executor.domain import Event, EventKind, Execution
 from skillbox_executor.notifications import Notifications
+from skillbox_executor.pool import Start
 from skillbox_executor.sandbox.interface import Evidence
 from skillbox_executor.store.interface import ExecutionStore
 
@@ -30,7 +31,7 @@ def finished_event(execution: Execution, seq: int) -> Event:
     return Event(seq, execution.finished_at, EventKind.FINISHED, detail=detail)
 
 
-def sandbox_detail(evidence: Evidence, start: str) -> dict[str, Any]:
+def sandbox_detail(evidence: Evidence, start: Start) -> dict[str, Any]:
     """Returns what a `started` event and the execution's record say about the sandbox."""
     return {
         "driver": evidence.driver,
@@ -38,7 +39,7 @@ def sandbox_detail(evidence: Evidence, start: str) -> dict[str, Any]:
         "image": evidence.image,
         "image_digest": evidence.image_digest,
         "id": evidence.box_id,
-        "start": start,
+        "start": start.value,
         "controls": [
             {"name": control.name, "value": control.value, "applied": control.applied}
             for control in evidence.controls

@@ -27,6 +27,7 @@ from skillbox_executor.commands.runs import Runs
 from skillbox_executor.config import ExecutorSettings
 from skillbox_executor.events import EventFeed
 from skillbox_executor.notifications import Notifications
+from skillbox_executor.pool import PoolLimits, WarmPool
 from skillbox_executor.readiness import ReadinessServicer, peer_check
 from skillbox_executor.rest import ExecutionRestServicer
 from skillbox_executor.sandbox.select import create_driver
@@ -70,6 +71,17 @@ async def serve(settings: ExecutorSettings) -> None:
         )
         driver = create_driver(settings)
         stack.push_async_callback(driver.close)
+        boxes = WarmPool(
+            driver,
+            PoolLimits(
+                boxes=settings.pool_size,
+                per_profile=settings.pool_profile_size,
+                parallel_starts=settings.pool_parallel_starts,
+                idle_s=settings.pool_idle,
+                age_s=settings.pool_age,
+            ),
+        )
+        await stack.enter_async_context(boxes.kept_warm())
         store = PostgresExecutionStore(pool)
         runs = Runs(
             settings=settings,
@@ -78,6 +90,7 @@ async def serve(settings: ExecutorSettings) -> None:
             store=store,
             artifacts=artifacts,
             driver=driver,
+            boxes=boxes,
         )
         stack.push_async_callback(runs.close)
         notifications = Notifications(dsn, runs.cancel)

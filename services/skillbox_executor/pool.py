@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
 import structlog
 
@@ -185,7 +186,7 @@ class WarmPool:
             ):
                 task = asyncio.create_task(self._driver.prepare(profile))
                 shelf.starting.append(task)
-                task.add_done_callback(lambda task, shelf=shelf: self._started(task, shelf))
+                task.add_done_callback(partial(self._started, shelf))
 
     def _wanted(self, shelf: _Shelf) -> int:
         """Returns how many boxes the recent demand would have used, at least one."""
@@ -208,7 +209,7 @@ class WarmPool:
                 return True
         return False
 
-    def _started(self, task: "asyncio.Task[Box]", shelf: _Shelf) -> None:
+    def _started(self, shelf: _Shelf, task: "asyncio.Task[Box]") -> None:
         self._wake.set()
         if task not in shelf.starting:
             return  # somebody waits for it, or gave it up

@@ -117,6 +117,8 @@ def _transcoder(settings: GatewaySettings) -> Json:
         proto_descriptor_bin=base64.b64encode(descriptor_set()).decode(),
         services=list(public_services()),
         print_options={"preserve_proto_field_names": True},
+        # The default leaves more as it is in a path of several parts, such as "(" and "&".
+        url_unescape_spec="ALL_CHARACTERS_EXCEPT_SLASH",
         request_validation_options={
             "reject_unknown_method": True,
             "reject_unknown_query_parameters": True,

@@ -21,6 +21,20 @@ local EMPTY_MESSAGE = "\0\0\0\0\0"
 -- What the transcoder names when an unknown path has a query parameter.
 local UNKNOWN_PATH = "skillbox.auth.v1.UnknownPathRestRequest"
 
+-- Drops what HTTP allows and gRPC cannot carry, or would take for its own: such a call would
+-- fail before a service sees it.
+local function remove_foreign(headers)
+  local names = {}
+  for name in pairs(headers) do
+    if name:find("^grpc%-") or name:find("%-bin$") or name:find("[^:0-9a-z_.-]") then
+      names[#names + 1] = name
+    end
+  end
+  for _, name in ipairs(names) do
+    headers:remove(name)
+  end
+end
+
 local function remove_internal(headers)
   local names = {"x-http-code", "x-rest-error", "x-local-reply"}
   for name in pairs(headers) do
@@ -131,6 +145,7 @@ function envoy_on_request(handle)
   local metadata = handle:streamInfo():dynamicMetadata()
   metadata:set(NAMESPACE, "rest", true)
   metadata:set(NAMESPACE, "method", headers:get(":method"))
+  remove_foreign(headers)
   local path = headers:get(":path")
   if path == nil then -- CONNECT
     handle:respond({[":status"] = "404"}, "")

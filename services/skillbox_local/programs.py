@@ -77,7 +77,8 @@ def gateway(data: DataDir, addresses: Addresses, listen: Address) -> Program:
             executor_address=addresses.executor,
         )
     except pydantic.ValidationError as error:
-        raise LocalError(f"the gateway cannot be configured: {error}") from error
+        problems = [f"{each['loc'][0]}: {each['msg']}" for each in error.errors()]
+        raise LocalError(f"the gateway cannot be configured: {'; '.join(problems)}") from error
     return Program("gateway", gateway_command(settings, data.envoy_config), base_env())
 
 

@@ -10,15 +10,13 @@ from typing import IO
 
 from skillbox_common.errors import InvalidSkill
 
-SKIPPED = frozenset({".git", ".hg", ".svn", ".venv", "__pycache__", ".DS_Store"})
-"""Names of files and folders that no skill needs."""
-
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def pack(folder: Path, file: IO[bytes]) -> None:
     """Writes a zip of `folder` to `file`; the same content gives the same bytes. Blocking.
 
+    Hidden files and folders stay behind: a `.env` holds secrets, a `.git` what once was.
     A link or device becomes an entry of its kind, which the validator then refuses by name.
 
     Raises:
@@ -43,9 +41,9 @@ def pack(folder: Path, file: IO[bytes]) -> None:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yields everything but folders, in an order that does not depend on the machine."""
+    """Yields what is to be packed, without the folders, in an order that does not depend on the machine."""
     for path in sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name)):
-        if path.name in SKIPPED:
+        if path.name.startswith(".") or path.name == "__pycache__":
             continue
         if path.is_dir() and not path.is_symlink():
             yield from _walk(path)

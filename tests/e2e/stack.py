@@ -122,7 +122,9 @@ class Stack:
         if self.sandbox == "docker":
             return await self.containers()
         return [
-            str(process.pid) for process in alive(self.processes()) if process.name() == "bwrap"
+            str(process.pid)
+            for process in psutil.process_iter(["name"])
+            if process.info["name"] == "bwrap" and process in self.processes()
         ]
 
 

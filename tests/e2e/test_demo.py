@@ -13,10 +13,10 @@ DEMO = Path(__file__).resolve().parents[2] / "examples/demo/demo.py"
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_demo(tmp_path: Path, driver: str) -> None:
+def test_demo(folder: Path, driver: str) -> None:
     done = subprocess.run(
         [sys.executable, DEMO],
-        env=environment({"SKILLBOX_SANDBOX": driver, "TMPDIR": str(tmp_path)}),
+        env=environment({"SKILLBOX_SANDBOX": driver, "TMPDIR": str(folder)}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -26,4 +26,4 @@ def test_demo(tmp_path: Path, driver: str) -> None:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert '"row_count": 5' in done.stdout
     assert '"mean": 3.0' in done.stdout
-    assert not list(tmp_path.iterdir())
+    assert not list(folder.iterdir())

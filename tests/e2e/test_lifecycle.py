@@ -14,7 +14,6 @@ import psutil
 import pytest
 
 from tests.e2e import skills
-from tests.e2e.conftest import DRIVERS
 from tests.e2e.stack import API_KEY, SKILLBOX, Client, Stack, alive, environment
 from tests.e2e.waiting import until
 
@@ -143,8 +142,13 @@ async def foreground(stack: Stack) -> AsyncIterator[tuple[Process, Client]]:
             await process.wait()
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("driver", "number"),
+    [
+        pytest.param("docker", signal.SIGTERM, marks=pytest.mark.docker),
+        pytest.param("bubblewrap", signal.SIGINT, marks=pytest.mark.bubblewrap),
+    ],
+)
 async def test_a_signal_leaves_nothing(folder: Path, driver: str, number: signal.Signals) -> None:
     stack = Stack(folder / "data", driver)
     async with foreground(stack) as (process, _):
@@ -155,9 +159,9 @@ async def test_a_signal_leaves_nothing(folder: Path, driver: str, number: signal
         assert not await stack.containers()
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
-async def test_second_signal_forces(folder: Path, driver: str) -> None:
-    stack = Stack(folder / "data", driver)
+@pytest.mark.docker
+async def test_second_signal_forces(folder: Path) -> None:
+    stack = Stack(folder / "data", "docker")
     async with foreground(stack) as (process, _):
         processes = stack.processes()
         # It will not stop by itself, nor remove its boxes.

@@ -25,6 +25,31 @@ FOREVER = {
 }
 
 
+async def test_a_driver_that_works_says_so(bench: Bench) -> None:
+    await bench.driver.check()
+
+
+@every_language
+async def test_the_evidence_names_every_control(bench: Bench, language: Language) -> None:
+    async with bench.box(language) as box:
+        evidence = await bench.driver.evidence(box)
+    assert (evidence.driver, evidence.box_id) == (bench.driver.name, box.id)
+    assert evidence.image == bench.images[language]
+    applied = {control.name for control in evidence.controls if control.applied}
+    assert applied >= {
+        "network",
+        "capabilities",
+        "read_only_root",
+        "writable",
+        "pids",
+        "no_new_privileges",
+        "seccomp",
+        "user",
+        "memory",
+        "cpus",
+    }
+
+
 async def until_printed(bench: Bench, box: Box, what: Payload, seen: asyncio.Event) -> list[Frame]:
     frames = []
     async for frame in bench.driver.run(box, what):
@@ -86,7 +111,13 @@ async def test_a_cancelled_prepare_leaves_nothing(bench: Bench, delay: float) ->
 
 
 async def test_closing_the_driver_destroys_its_boxes(bench: Bench) -> None:
-    await asyncio.gather(*(bench.driver.prepare(bench.profile(PYTHON)) for _ in range(2)))
+    boxes = [await bench.driver.prepare(bench.profile(PYTHON)) for _ in range(2)]
+    up = asyncio.Event()
+    run = asyncio.create_task(until_printed(bench, boxes[0], payload(PYTHON, FOREVER[PYTHON]), up))
+    await asyncio.wait_for(up.wait(), 20)
+    await asyncio.wait_for(bench.driver.close(), 20)
+    with pytest.raises(BoxLost):
+        await asyncio.wait_for(run, 5)
 
 
 async def test_boxes_do_not_see_each_other(bench: Bench) -> None:
@@ -233,7 +264,8 @@ async def test_a_skill_that_kills_all_it_can_still_has_an_end(
         BASH: "sleep 60 & kill -9 -1",
     }
     ran = await bench.run(language, scripts[language])
-    assert ran.end in (End(exit_code=0), End(signal=9), End(exit_code=137))
+    # 141 is Bash that wants to say so, with nobody there to read.
+    assert ran.end in (End(exit_code=0), End(signal=9), End(exit_code=137), End(exit_code=141))
 
 
 async def test_a_python_runner_cannot_be_traced_or_impersonated(bench: Bench) -> None:

@@ -2,19 +2,19 @@
 
 import json
 import platform
-import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pyseccomp
 import pytest
 
-from skillbox_executor.sandbox.bubblewrap import BubblewrapDriver
-from tests.sandbox.running import run_python
+from skillbox_executor.sandbox.interface import Language
+from tests.sandbox.skills import Bench
 
 pytestmark = pytest.mark.bubblewrap
+
+PYTHON = Language.PYTHON
 
 ABSENT = {
     # What would open a way out, or is kernel surface that no skill needs.
@@ -47,27 +47,20 @@ def attempt(action):
 """
 
 
-@pytest.fixture
-async def driver() -> AsyncIterator[BubblewrapDriver]:
-    driver = BubblewrapDriver(f"test-{secrets.token_hex(4)}")
-    yield driver
-    await driver.close()
-
-
 def number(name: str) -> int:
     found = pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)
     assert isinstance(found, int)
     return found
 
 
-async def test_dangerous_system_calls_do_not_exist(driver: BubblewrapDriver) -> None:
+async def test_dangerous_system_calls_do_not_exist(bubblewrap_bench: Bench) -> None:
     numbers = {name: number(name) for name in ABSENT}
     script = CALLS + (
         "numbers = json.loads(sys.argv[1])\n"
         "print(json.dumps({name: call(number, 0, 0, 0, 0) for name, number in numbers.items()}))"
     )
-    ran = await run_python(driver, script, json.dumps(numbers))
-    assert json.loads(ran.printed()) == dict.fromkeys(ABSENT, "ENOSYS")
+    ran = await bubblewrap_bench.run(PYTHON, script, json.dumps(numbers))
+    assert json.loads(ran.ok()) == dict.fromkeys(ABSENT, "ENOSYS")
 
 
 @pytest.mark.parametrize(
@@ -83,21 +76,21 @@ async def test_dangerous_system_calls_do_not_exist(driver: BubblewrapDriver) -> 
     ],
 )
 async def test_dangerous_arguments_are_refused(
-    driver: BubblewrapDriver, arguments: tuple[str, *tuple[int, ...]]
+    bubblewrap_bench: Bench, arguments: tuple[str, *tuple[int, ...]]
 ) -> None:
     name, *values = arguments
     script = CALLS + f"print(call({number(name)}, *{[int(value) for value in values]}, 0, 0, 0))"
-    assert (await run_python(driver, script)).printed() == "ENOSYS\n"
+    assert (await bubblewrap_bench.run(PYTHON, script)).ok() == "ENOSYS\n"
 
 
-async def test_nothing_can_be_typed_into_a_terminal(driver: BubblewrapDriver) -> None:
+async def test_nothing_can_be_typed_into_a_terminal(bubblewrap_bench: Bench) -> None:
     script = CALLS + (
         "main, other = os.openpty()\n"
         "letter = ctypes.c_char(b'x')\n"
         "for request in (0x5412, 0x5412 | 1 << 32):\n"  # the kernel ignores the upper half
         f"    print(call({number('ioctl')}, other, request, ctypes.addressof(letter)))\n"
     )
-    assert (await run_python(driver, script)).printed() == "EPERM\nEPERM\n"
+    assert (await bubblewrap_bench.run(PYTHON, script)).ok() == "EPERM\nEPERM\n"
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="needs the ABIs of an x86-64")
@@ -114,11 +107,11 @@ async def test_nothing_can_be_typed_into_a_terminal(driver: BubblewrapDriver) ->
     ],
     ids=["x32", "i386"],
 )
-async def test_foreign_abis_kill(driver: BubblewrapDriver, script: str) -> None:
-    assert (await run_python(driver, script)).end.signal == signal.SIGSYS
+async def test_foreign_abis_kill(bubblewrap_bench: Bench, script: str) -> None:
+    assert (await bubblewrap_bench.run(PYTHON, script)).end.signal == signal.SIGSYS
 
 
-async def test_ordinary_programs_work_under_the_filter(driver: BubblewrapDriver) -> None:
+async def test_ordinary_programs_work_under_the_filter(bubblewrap_bench: Bench) -> None:
     script = """
 import ctypes, multiprocessing, os, socket, subprocess, tempfile, threading
 thread = threading.Thread(target=print, args=("thread",)); thread.start(); thread.join()
@@ -132,11 +125,11 @@ print(ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 7)())
 tempfile.TemporaryFile().close()
 os.mkfifo("/tmp/fifo")
 """
-    printed = (await run_python(driver, script)).printed()
+    printed = (await bubblewrap_bench.run(PYTHON, script)).ok()
     assert printed.splitlines() == ["thread", "b'42\\n'", "['lo']", "[1]", "7"]
 
 
-async def test_there_is_no_network(driver: BubblewrapDriver) -> None:
+async def test_there_is_no_network(bubblewrap_bench: Bench) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         addresses = [
             server.getsockname(),  # a service of the host
@@ -152,12 +145,12 @@ print(attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)))
 print(attempt(lambda: socket.getaddrinfo("example.com", 80)))
 """
         )
-        lines = (await run_python(driver, script)).printed().splitlines()
+        lines = (await bubblewrap_bench.run(PYTHON, script)).ok().splitlines()
     assert lines[:4] == ["ECONNREFUSED", "ENETUNREACH", "ENETUNREACH", "EPERM"]
     assert lines[4].startswith("[Errno -3]")
 
 
-async def test_the_host_is_invisible(driver: BubblewrapDriver, tmp_path: Path) -> None:
+async def test_the_host_is_invisible(bubblewrap_bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     script = (
         TRY
@@ -172,7 +165,7 @@ print(attempt(lambda: open("/proc/keys").read()), attempt(lambda: os.readlink("/
 print(sorted(os.environ))
 """
     )
-    lines = (await run_python(driver, script)).printed().splitlines()
+    lines = (await bubblewrap_bench.run(PYTHON, script)).ok().splitlines()
     root, etc = lines[0].split("] ")
     assert set(json.loads(root.replace("'", '"') + "]")) <= {
         *("bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "root"),
@@ -188,7 +181,7 @@ print(sorted(os.environ))
     assert lines[15] == str(sorted(["HOME", "LANG", "PATH", "PWD", "PYTHONUNBUFFERED"]))
 
 
-async def test_only_the_tmpfs_can_be_written(driver: BubblewrapDriver) -> None:
+async def test_only_the_tmpfs_can_be_written(bubblewrap_bench: Bench) -> None:
     script = """
 import os, stat
 for folder, folders, files in os.walk("/"):
@@ -205,16 +198,17 @@ for folder, folders, files in os.walk("/"):
             if not stat.S_ISCHR(os.stat(path).st_mode):
                 print(path)
 """
-    found = set((await run_python(driver, script)).printed().split())
+    found = set((await bubblewrap_bench.run(PYTHON, script)).ok().split())
     # A reader of how busy the machine is writes there when it wants to be told.
     pressure = {f"/proc/pressure/{what}" for what in ("cpu", "io", "irq", "memory")}
     assert found - pressure == {
-        *("/dev/shm", "/root", "/tmp", "/sandbox", "/sandbox/main.py"),
+        *("/dev/shm", "/root", "/tmp", "/sandbox", "/sandbox/input.json", "/sandbox/scripts"),
+        "/sandbox/scripts/main.py",
         *("/sandbox/out", "/sandbox/out/files"),
     }
 
 
-async def test_nothing_that_was_written_can_be_executed(driver: BubblewrapDriver) -> None:
+async def test_nothing_that_was_written_can_be_executed(bubblewrap_bench: Bench) -> None:
     script = (
         TRY
         + """
@@ -226,10 +220,10 @@ for folder in ("/sandbox", "/tmp", "/root", "/dev/shm"):
     print(subprocess.run([loader, copy], stderr=subprocess.DEVNULL).returncode)
 """
     )
-    assert (await run_python(driver, script)).printed().splitlines() == ["EACCES", "127"] * 4
+    assert (await bubblewrap_bench.run(PYTHON, script)).ok().splitlines() == ["EACCES", "127"] * 4
 
 
-async def test_no_privilege_can_be_gained(driver: BubblewrapDriver) -> None:
+async def test_no_privilege_can_be_gained(bubblewrap_bench: Bench) -> None:
     script = (
         TRY
         + """
@@ -243,7 +237,7 @@ print(attempt(lambda: os.kill(1, 9)), open("/proc/1/stat").read().split()[0])
 print(open("/proc/self/uid_map").read().split())
 """
     )
-    lines = (await run_python(driver, script)).printed().splitlines()
+    lines = (await bubblewrap_bench.run(PYTHON, script)).ok().splitlines()
     assert lines[0] == str(["0000000000000000"] * 5)
     assert lines[1] == f"1 {['65534'] * 4} {['65534'] * 4}"
     assert lines[2] == "[] True"

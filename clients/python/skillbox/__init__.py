@@ -13,6 +13,7 @@ from skillbox.client import (
     RunResult,
     Skill,
     SkillDetail,
+    SkillFile,
 )
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = [
     "RunResult",
     "Skill",
     "SkillDetail",
+    "SkillFile",
     "__version__",
 ]
 

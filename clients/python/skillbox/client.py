@@ -12,11 +12,13 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import re
 import select
 import shutil
 import tarfile
 import tempfile
+import time
 import uuid
 import weakref
 import zlib
@@ -41,10 +43,13 @@ __all__ = [
     "RunResult",
     "Skill",
     "SkillDetail",
+    "SkillFile",
 ]
 
 _CHUNK = 64 * 1024
 _MAX_IDLE = 16
+_FIRST_DELAY_S = 0.25
+_MAX_DELAY_S = 30.0
 _COLON = re.compile(r"\s*:\s*")
 _GAP = re.compile(r"\s*[{,]?\s*")
 
@@ -56,13 +61,23 @@ class APIError(Exception):
         status_code: HTTP status; 0 when there was no reply.
         error_code: Such as `not_found`; empty when the reply did not have one.
         message: Text for people; may be empty.
+        retry_after: Seconds after which the server, which has not begun with the call, asks to
+            be tried again; `None` when it did not.
     """
 
-    def __init__(self, status_code: int, error_code: str = "", message: str = "") -> None:
+    def __init__(
+        self,
+        status_code: int,
+        error_code: str = "",
+        message: str = "",
+        *,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(status_code, error_code, message)
         self.status_code = status_code
         self.error_code = error_code
         self.message = message
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         code = f" {self.error_code}" if self.error_code else ""
@@ -172,6 +187,15 @@ class SkillDetail(Skill):
 
 
 @dataclass(frozen=True)
+class SkillFile:
+    """A file in the archive of a skill; `path` is relative to the folder of SKILL.md."""
+
+    path: str = ""
+    size_bytes: int = 0
+    executable: bool = False
+
+
+@dataclass(frozen=True)
 class ApiKey:
     """An API key without its secret. Times are RFC 3339, empty for never."""
 
@@ -197,8 +221,10 @@ class NewApiKey:
 class Client:
     """Talks to one Skillbox server. Threads may share it; connections are kept and reused.
 
-    No call is ever repeated by itself. Every method raises `APIError` when the server refuses
-    or cannot be reached.
+    A call that the server refuses for the moment (429, 503) is repeated after the time that the
+    server names, where repeating it is safe: reading and deleting always, a run only when the
+    server says that it has not begun, an upload never. A lost connection repeats nothing. Every
+    method raises `APIError` when the server refuses for good or cannot be reached.
     """
 
     def __init__(
@@ -208,6 +234,7 @@ class Client:
         *,
         tenant_id: str = "",
         timeout: float | None = None,
+        max_retries: int = 2,
     ) -> None:
         """Makes a client; nothing is sent yet.
 
@@ -217,6 +244,7 @@ class Client:
             tenant_id: Tenant that the key must belong to; empty leaves that to the key.
             timeout: Seconds without any answer after which a call fails. A run answers when
                 it has ended. `None` waits as long as it takes.
+            max_retries: How often a call is repeated that the server refuses for the moment.
 
         Raises:
             ValueError: `base_url` is not an http or https URL, or another argument holds what
@@ -225,12 +253,8 @@ class Client:
         self.base_url = base_url.rstrip("/")
         self._url = _split_url("base_url", self.base_url)
         self._timeout = timeout
-        self._headers = {"Accept": "*/*"}
-        # Keys are often read from files, which end with a newline.
-        if key := (api_key or os.environ.get("SKILLBOX_API_KEY", "")).strip():
-            self._headers["Authorization"] = f"Bearer {_header('api_key', key)}"
-        if tenant_id:
-            self._headers["X-Tenant-ID"] = _header("tenant_id", tenant_id)
+        self._max_retries = max_retries
+        self._headers = {"Accept": "*/*", **auth_headers(api_key, tenant_id)}
         self._idle: list[http.client.HTTPConnection] = []
         self._finalizer = weakref.finalize(self, _close_all, self._idle)
 
@@ -313,7 +337,7 @@ class Client:
         if page_token:
             query["page_token"] = page_token
         page = _parse(self._call("GET", f"/v1/executions?{urlencode(query)}"), dict)
-        executions = [_build(Execution, item) for item in page.get("executions") or []]
+        executions = [from_members(Execution, item) for item in page.get("executions") or []]
         return ExecutionPage(executions, page.get("next_page_token") or "")
 
     def cancel(self, execution_id: str) -> Execution:
@@ -386,16 +410,44 @@ class Client:
                 "Content-Length": str(len(head) + size + len(tail)),
             }
             body = _framed(head, file, tail, progress)
-            return _build(Skill, _parse(self._call("POST", "/v1/skills", body, headers), dict))
+            return from_members(
+                Skill, _parse(self._call("POST", "/v1/skills", body, headers), dict)
+            )
 
     def list_skills(self) -> list[Skill]:
         """Returns every version of every skill, by name and then by version."""
-        return [_build(Skill, item) for item in _parse(self._call("GET", "/v1/skills"), list)]
+        return [from_members(Skill, item) for item in _parse(self._call("GET", "/v1/skills"), list)]
 
     def get_skill(self, name: str, version: str = "latest") -> SkillDetail:
         """Returns one version in full."""
         reply = self._call("GET", f"/v1/skills/{_segment(name)}/{_segment(version)}")
-        return _build(SkillDetail, _parse(reply, dict))
+        return from_members(SkillDetail, _parse(reply, dict))
+
+    def list_versions(self, name: str) -> list[Skill]:
+        """Returns the versions of one skill, the highest first."""
+        versions: list[Skill] = []
+        token = ""
+        while True:
+            query = urlencode({"page_size": "1000", "page_token": token})
+            page = _parse(self._call("GET", f"/v1/skills/{_segment(name)}?{query}"), dict)
+            versions += [from_members(Skill, item) for item in page.get("versions") or []]
+            token = page.get("next_page_token") or ""
+            if not token:
+                return versions
+
+    def list_skill_files(self, name: str, version: str = "latest") -> list[SkillFile]:
+        """Returns the files in the archive of one version, by path."""
+        reply = self._call("GET", f"/v1/skills/{_segment(name)}/{_segment(version)}/files")
+        return [from_members(SkillFile, item) for item in _parse(reply, dict).get("files") or []]
+
+    def get_skill_file(self, name: str, version: str, path: str) -> bytes:
+        """Returns the content of one file in the archive of one version."""
+        version_path = f"/v1/skills/{_segment(name)}/{_segment(version)}"
+        return self._call("GET", f"{version_path}/files/{quote(path)}")
+
+    def download_skill(self, name: str, version: str = "latest") -> bytes:
+        """Returns the archive of one version, byte for byte as it was uploaded."""
+        return self._call("GET", f"/v1/skills/{_segment(name)}/{_segment(version)}/archive")
 
     def delete_skill(self, name: str, version: str) -> None:
         """Deletes one version. Runs that already started are not affected."""
@@ -448,7 +500,7 @@ class Client:
         while True:
             query = urlencode({"page_size": "1000", "page_token": token})
             page = _parse(self._call("GET", f"/v1/api-keys?{query}"), dict)
-            keys += [_build(ApiKey, item) for item in page.get("api_keys") or []]
+            keys += [from_members(ApiKey, item) for item in page.get("api_keys") or []]
             token = page.get("next_page_token") or ""
             if not token:
                 return keys
@@ -456,7 +508,7 @@ class Client:
     def revoke_api_key(self, key_id: str) -> ApiKey:
         """Ends a key and returns it as it is then."""
         reply = _parse(self._call("DELETE", f"/v1/api-keys/{_segment(key_id)}"), dict)
-        return _build(ApiKey, reply.get("api_key") or {})
+        return from_members(ApiKey, reply.get("api_key") or {})
 
     def rotate_api_key(self, key_id: str, *, grace: timedelta | None = None) -> NewApiKey:
         """Creates a successor of a key.
@@ -477,9 +529,8 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """Sends a request and returns the whole body of the reply."""
-        connection = self._take()
+        connection, response = self._open(method, path, body, headers)
         try:
-            response = self._send(connection, method, path, body, headers or {})
             data = _read(response)
         except BaseException:
             connection.close()
@@ -489,13 +540,38 @@ class Client:
 
     def _stream(self, method: str, path: str) -> Iterator[bytes]:
         """Sends a request and yields the body of the reply as it comes."""
-        connection = self._take()
+        connection, response = self._open(method, path)
         try:
-            response = self._send(connection, method, path, None, {})
             while chunk := _read_available(response):
                 yield chunk
         finally:
             connection.close()
+
+    def _open(
+        self,
+        method: str,
+        path: str,
+        body: str | Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """Sends a request, again while that is allowed; the body of the reply is unread."""
+        attempt = 0
+        while True:
+            connection = self._take()
+            try:
+                return connection, self._send(connection, method, path, body, headers or {})
+            except APIError as error:
+                connection.close()
+                delay = retry_delay(error, attempt, safe=method in ("GET", "DELETE"))
+                # What an iterator gave is gone.
+                can_resend = body is None or isinstance(body, str)
+                if delay is None or not can_resend or attempt >= self._max_retries:
+                    raise
+            except BaseException:
+                connection.close()
+                raise
+            time.sleep(delay)
+            attempt += 1
 
     def _send(
         self,
@@ -545,6 +621,39 @@ def check_json(text: str) -> None:
         json.loads(text, parse_int=str, parse_float=str, parse_constant=refuse)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def auth_headers(api_key: str, tenant_id: str) -> dict[str, str]:
+    """Returns the headers that say who calls.
+
+    Raises:
+        ValueError: A header cannot hold a value.
+    """
+    headers = {}
+    # Keys are often read from files, which end with a newline.
+    if key := (api_key or os.environ.get("SKILLBOX_API_KEY", "")).strip():
+        headers["Authorization"] = f"Bearer {_header('api_key', key)}"
+    if tenant_id:
+        headers["X-Tenant-ID"] = _header("tenant_id", tenant_id)
+    return headers
+
+
+def retry_delay(error: APIError, attempt: int, *, safe: bool) -> float | None:
+    """Returns for how many seconds to wait before a call is repeated; `None` forbids it.
+
+    Args:
+        attempt: How often the call has been repeated already.
+        safe: Whether it does no harm when the server gets the call twice. Any other call is
+            repeated only when the server asks for it, since a 503 alone may also come from a
+            run that was lost on its way.
+    """
+    if error.status_code not in (429, 503) or not (safe or error.retry_after is not None):
+        return None
+    delay = _FIRST_DELAY_S * 2**attempt if error.retry_after is None else error.retry_after
+    if delay > _MAX_DELAY_S:
+        return None
+    # Callers that were refused together should not come back together.
+    return delay * random.uniform(1, 1.25)  # noqa: S311 - no secret depends on it
 
 
 # --- The wire ---------------------------------------------------------------------------------
@@ -609,7 +718,7 @@ def _exchange(
         raise _unreachable(connection, error) from error
     if 200 <= response.status < 300:
         return response
-    raise _refusal(response.status, _read(response))
+    raise _refusal(response.status, _read(response), response.getheader("Retry-After", ""))
 
 
 def _read(response: http.client.HTTPResponse, size: int | None = None) -> bytes:
@@ -635,12 +744,13 @@ def _say(error: Exception) -> str:
     return text or str(error) or type(error).__name__
 
 
-def _refusal(status: int, body: bytes) -> APIError:
+def _refusal(status: int, body: bytes, retry_after: str) -> APIError:
+    seconds = int(retry_after) if re.fullmatch(r"\d{1,9}", retry_after, re.ASCII) else None
     try:
         reply = json.loads(body)
-        return APIError(status, str(reply["error"]), str(reply["message"]))
+        return APIError(status, str(reply["error"]), str(reply["message"]), retry_after=seconds)
     except (ValueError, LookupError, TypeError, RecursionError):
-        return APIError(status)
+        return APIError(status, retry_after=seconds)
 
 
 def _framed(
@@ -703,7 +813,7 @@ def _unreadable(error: Exception) -> APIError:
     return APIError(0, message=f"the reply cannot be read, is this a Skillbox server? {error}")
 
 
-def _build(kind: type[_Data], values: Mapping[str, Any]) -> _Data:
+def from_members(kind: type[_Data], values: Mapping[str, Any]) -> _Data:
     """Fills a dataclass with what it knows of a reply; null and absent give the default."""
     known = {item.name for item in fields(kind)}
     return kind(**{name: v for name, v in values.items() if name in known and v is not None})
@@ -716,12 +826,12 @@ def _build_run(kind: type[_Run], body: bytes) -> _Run:
     for name in ("input", "output"):
         if values.get(name) is not None:
             values[f"{name}_json"] = texts[name]
-    return _build(kind, values)
+    return from_members(kind, values)
 
 
 def _new_key(body: bytes) -> NewApiKey:
     reply = _parse(body, dict)
-    return NewApiKey(_build(ApiKey, reply.get("api_key") or {}), str(reply.get("secret", "")))
+    return NewApiKey(from_members(ApiKey, reply.get("api_key") or {}), str(reply.get("secret", "")))
 
 
 def _parse_events(chunks: Iterable[bytes]) -> Iterator[Event]:

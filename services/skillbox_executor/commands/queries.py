@@ -93,7 +93,9 @@ class Queries:
         if after_seq < 0:
             raise InvalidArgument.of("after_seq", after_seq, "a number from 0")
         execution = await self._store.get(tenant_id, execution_id)
-        async for event in self._feed.watch(execution.id, after_seq):
+        # A caller who has seen `finished` may ask again: nothing is to come.
+        follow = not execution.status.final
+        async for event in self._feed.watch(execution.id, after_seq, follow=follow):
             yield event
 
     async def logs(

@@ -13,6 +13,7 @@ from skillbox_common.units import format_duration
 from skillbox_executor import results
 from skillbox_executor.domain import Outcome, Reason, Status
 from skillbox_executor.plan import Plan
+from skillbox_executor.pool import Start
 from skillbox_executor.results import ResultError, Results, ResultSink
 from skillbox_executor.sandbox.frames import End, Output, Result
 from skillbox_executor.sandbox.interface import (
@@ -22,6 +23,7 @@ from skillbox_executor.sandbox.interface import (
     EngineUnavailable,
     Evidence,
     ImageMissing,
+    Profile,
     RunnerFault,
 )
 
@@ -33,7 +35,7 @@ _log = structlog.get_logger(__name__)
 class Observer(Protocol):
     """Who is told what happens while it happens."""
 
-    async def started(self, evidence: Evidence) -> None:
+    async def started(self, evidence: Evidence, start: Start) -> None:
         """The box is isolated like this and the skill is about to run."""
         ...
 
@@ -55,15 +57,23 @@ class Finished:
     archive_size: int = 0
 
 
-async def run_in_sandbox(driver: Driver, plan: Plan, observer: Observer) -> Finished:
-    """Prepares a box, runs the plan in it and reads what it left.
+class Boxes(Protocol):
+    """Where boxes come from."""
+
+    async def acquire(self, profile: Profile) -> tuple[Box, Start]:
+        """Returns a box for one use; see `WarmPool.acquire`."""
+        ...
+
+
+async def run_in_sandbox(driver: Driver, boxes: Boxes, plan: Plan, observer: Observer) -> Finished:
+    """Takes a box, runs the plan in it and reads what it left.
 
     The box is gone, or on its way out, when this returns or is cancelled. Everything that a
     skill or an engine can do wrong is an outcome, not an exception.
     """
     try:
         async with asyncio.timeout(PREPARE_TIMEOUT_S):
-            box = await driver.prepare(plan.profile)
+            box, start = await boxes.acquire(plan.profile)
     except ImageMissing as error:
         return Finished(Outcome.failed(Reason.IMAGE_MISSING, str(error)))
     except EngineUnavailable as error:
@@ -73,7 +83,7 @@ async def run_in_sandbox(driver: Driver, plan: Plan, observer: Observer) -> Fini
     sink = ResultSink(plan.profile.limits.sandbox_bytes + _TAR_OVERHEAD)
     try:
         async with _destroyed(driver, box):
-            await observer.started(await driver.evidence(box))
+            await observer.started(await driver.evidence(box), start)
             end = await _run(driver, box, plan, observer, sink)
             if isinstance(end, Outcome):
                 return Finished(end)

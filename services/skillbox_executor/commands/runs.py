@@ -16,6 +16,7 @@ from skillbox_executor import schemas
 from skillbox_executor.admission import Admission
 from skillbox_executor.bundles import Bundles, BundleUnavailable
 from skillbox_executor.commands.run_in_sandbox import (
+    Boxes,
     Finished,
     run_in_sandbox,
     teardowns_done,
@@ -33,6 +34,7 @@ from skillbox_executor.domain import (
 from skillbox_executor.events import EventWriter, finished_event, sandbox_detail
 from skillbox_executor.log_limit import LogLimiter
 from skillbox_executor.plan import Refused, check_policy, check_request, make_plan
+from skillbox_executor.pool import Start
 from skillbox_executor.sandbox.interface import Driver, Evidence
 from skillbox_executor.skills import Skill, SkillResolver
 from skillbox_executor.store.interface import ExecutionStore
@@ -75,9 +77,9 @@ class Run:
         """Ends the execution, unless it has ended; its record will say `cancelled`."""
         self.work.cancel()
 
-    async def started(self, evidence: Evidence) -> None:
+    async def started(self, evidence: Evidence, start: Start) -> None:
         """The box is isolated like this and the skill is about to run."""
-        detail = sandbox_detail(evidence, start="cold")
+        detail = sandbox_detail(evidence, start)
         self.execution = replace(
             self.execution, status=Status.RUNNING, started_at=datetime.now(UTC), sandbox=detail
         )
@@ -115,6 +117,7 @@ class Runs:
         store: ExecutionStore,
         artifacts: ArtifactStore,
         driver: Driver,
+        boxes: Boxes,
     ) -> None:
         self._settings = settings
         self._skills = skills
@@ -122,6 +125,7 @@ class Runs:
         self._store = store
         self._artifacts = artifacts
         self._driver = driver
+        self._boxes = boxes
         self._admission = Admission(settings.max_concurrent_execs, settings.max_queue)
         self._runs: dict[str, Run] = {}
 
@@ -267,7 +271,7 @@ class Runs:
             raise Refused(Reason.SKILL_NOT_LOADED, f"loading skill: {error}") from error
         plan = make_plan(request, skill, bundle, self._settings)
         await _check_schema(skill.input_schema, request.input_json, Reason.INVALID_INPUT, "input")
-        finished = await run_in_sandbox(self._driver, plan, run)
+        finished = await run_in_sandbox(self._driver, self._boxes, plan, run)
         outcome = finished.outcome
         if outcome.status is Status.SUCCESS:
             try:

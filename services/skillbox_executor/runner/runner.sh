@@ -93,6 +93,19 @@ send_result() {
 # The only signal that this shell would take from the skill. A trap, unlike ignoring it, does
 # not pass on to the skill.
 trap : INT
+# Pipes for stdout (4 reads, 5 writes) and stderr (6, 7), and one lock opened twice (8, 9).
+mkfifo /tmp/.skillbox-out /tmp/.skillbox-err
+exec 3<>/tmp/.skillbox-out 4</tmp/.skillbox-out 5>/tmp/.skillbox-out
+exec 3<>/tmp/.skillbox-err 6</tmp/.skillbox-err 7>/tmp/.skillbox-err 3>&-
+exec 8>/tmp/.skillbox-lock 9>/tmp/.skillbox-lock
+rm /tmp/.skillbox-out /tmp/.skillbox-err /tmp/.skillbox-lock
+# With `exec`, because a redirected function keeps copies of what it seems to close.
+(exec <&4 4<&- 5>&- 6<&- 7>&- 9>&- 2>/dev/null && relay o 8) &
+relays=$!
+(exec <&6 4<&- 5>&- 6<&- 7>&- 8>&- 2>/dev/null && relay e 9) &
+relays="$relays $!"
+exec 4<&- 6<&- 8>&- 9>&-
+
 printf 'h%010d' 0
 take_number
 header=$(dd bs="$number" count=1 iflag=fullblock 2>/dev/null)
@@ -117,19 +130,6 @@ dd bs=10240 count=$((number / 10240)) iflag=fullblock 2>/dev/null | tar -xf - ||
 mkdir -p out/files
 # From here on there are no faults, but tools that complain about what the skill does.
 exec 2>/dev/null
-
-# Pipes for stdout (4 reads, 5 writes) and stderr (6, 7), and one lock opened twice (8, 9).
-mkfifo /tmp/.skillbox-out /tmp/.skillbox-err
-exec 3<>/tmp/.skillbox-out 4</tmp/.skillbox-out 5>/tmp/.skillbox-out
-exec 3<>/tmp/.skillbox-err 6</tmp/.skillbox-err 7>/tmp/.skillbox-err 3>&-
-exec 8>/tmp/.skillbox-lock 9>/tmp/.skillbox-lock
-rm /tmp/.skillbox-out /tmp/.skillbox-err /tmp/.skillbox-lock
-# With `exec`, because a redirected function keeps copies of what it seems to close.
-(exec <&4 4<&- 5>&- 6<&- 7>&- 9>&- && relay o 8) &
-relays=$!
-(exec <&6 4<&- 5>&- 6<&- 7>&- 8>&- && relay e 9) &
-relays="$relays $!"
-exec 4<&- 6<&- 8>&- 9>&-
 
 (
   # Out of memory, the skill dies, not the runner that reports it.

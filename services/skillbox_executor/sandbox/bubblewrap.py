@@ -88,6 +88,9 @@ class BubblewrapDriver:
             raise
         return box
 
+    def alive(self, box: Box) -> bool:
+        return box.id in self._boxes and self._mine(box).process.alive()
+
     async def run(self, box: Box, payload: Payload) -> AsyncIterator[Frame]:
         mine = self._mine(box)
         try:

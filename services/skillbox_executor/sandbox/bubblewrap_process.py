@@ -150,6 +150,8 @@ class BoxProcess:
         """
         if self._monitor is not None:
             await self._kill(self._monitor)
+        # The number of the handle may soon be that of another box's.
+        self._monitor, self._handle = None, -1
         self._cleanup.close()
 
     async def _kill(self, monitor: asyncio.subprocess.Process) -> None:

@@ -63,9 +63,13 @@ class DockerDriver:
             starting.add_done_callback(self._give_up)
             raise
 
+    def alive(self, box: Box) -> bool:
+        mine = _mine(box)
+        return mine.id in self._boxes and mine.streams.connected()
+
     async def run(self, box: Box, payload: Payload) -> AsyncIterator[Frame]:
         mine = _mine(box)
-        watching = self._in_background(mine.end_with_container())
+        watching = asyncio.create_task(mine.end_with_container())
         try:
             async for frame in mine.conversation.run(mine.profile.language, payload):
                 yield frame
@@ -143,7 +147,7 @@ class DockerDriver:
         return box
 
     def _give_up(self, starting: asyncio.Task[DockerBox]) -> None:
-        if starting.exception() is None:
+        if not starting.cancelled() and starting.exception() is None:
             self._in_background(self.destroy(starting.result()))
 
     async def _destroy(self, box: DockerBox) -> None:

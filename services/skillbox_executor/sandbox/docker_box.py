@@ -30,6 +30,7 @@ class AttachedStreams:
         self._stream = stream
         self._complaint = bytearray()
         self._reading_since: float | None = None
+        self._closed = False
 
     async def attach(self) -> None:
         await self._stream.__aenter__()  # as `async with` would; `close` is the other end
@@ -59,14 +60,25 @@ class AttachedStreams:
     async def complaint(self) -> str:
         return self._complaint.decode(errors="replace")
 
+    def connected(self) -> bool:
+        """Tells whether the engine keeps the connection, which it ends with the container."""
+        response = self._stream._resp
+        connection = response.connection if response is not None else None
+        transport = connection.transport if connection is not None else None
+        return transport is not None and not transport.is_closing()
+
     async def close_when_silent(self) -> None:
         """Closes the connection when a reader has waited in vain for a while."""
-        while not self._reading_since or time.monotonic() - self._reading_since < _SILENCE_S:
-            await asyncio.sleep(_SILENCE_S / 4)  # noqa: ASYNC110 - time is what it waits for
-        await self.close()
+        while not self._closed:
+            waited = time.monotonic() - self._reading_since if self._reading_since else 0.0
+            if waited >= _SILENCE_S:
+                await self.close()
+            else:
+                await asyncio.sleep(_SILENCE_S - waited)
 
     async def close(self) -> None:
         """Closes the connection at once, without what has not been sent yet."""
+        self._closed = True
         response = self._stream._resp  # aiodocker alone would first send the rest, for ever
         if response and response.connection and response.connection.transport:
             response.connection.transport.abort()

@@ -140,6 +140,10 @@ class Driver(Protocol):
         """
         ...
 
+    def alive(self, box: Box) -> bool:
+        """Tells whether a prepared box still waits, as far as this process knows."""
+        ...
+
     def run(self, box: Box, payload: Payload) -> AsyncIterator[Frame]:
         """Feeds the payload and yields frames as they come. The end frame is the last.
 

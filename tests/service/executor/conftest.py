@@ -33,6 +33,7 @@ from skillbox_executor.config import ExecutorSettings
 from skillbox_executor.events import EventFeed
 from skillbox_executor.main import PACKAGE, SCHEMA
 from skillbox_executor.notifications import Notifications
+from skillbox_executor.pool import PoolLimits, WarmPool
 from skillbox_executor.rest import ExecutionRestServicer
 from skillbox_executor.servicer import ExecutionServicer
 from skillbox_executor.skills import Skill
@@ -141,6 +142,7 @@ async def stack(dsn: str, s3: parts.S3) -> AsyncIterator[Stack]:
             store=store,
             artifacts=artifacts,
             driver=driver,
+            boxes=WarmPool(driver, PoolLimits(boxes=0, per_profile=0)),
         )
         notifications = Notifications(dsn, runs.cancel)
         await enter(notifications.listening())

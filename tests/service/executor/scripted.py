@@ -64,6 +64,9 @@ class ScriptedDriver:
         self.boxes.add(box)
         return box
 
+    def alive(self, box: Box) -> bool:
+        return box in self.boxes
+
     async def run(self, box: Box, payload: Payload) -> AsyncIterator[Frame]:
         self.payloads.append(payload)
         self.on_run()

@@ -174,8 +174,49 @@ def test_a_skill_is_shown(cli: Cli, server: FakeServer) -> None:
     done = cli("skill", "show", "echo")
     assert done.stdout.endswith("\n\n# Echo\n\nSays it again.\n")
     assert "Image" not in done.stdout
-    shown = json.loads(cli("skill", "show", "echo", "1.0.0", "-o", "json").stdout)
+    shown = json.loads(cli("skill", "show", "echo", "--version", "1.0.0", "-o", "json").stdout)
     assert shown["resources"] == {"cpu": "0.5"}
+
+
+def test_the_files_of_a_skill_are_shown(cli: Cli, server: FakeServer) -> None:
+    files = [{"path": "SKILL.md", "size_bytes": 12}, {"path": "run.sh", "executable": True}]
+    server.on("GET /v1/skills/echo/latest/files", {"files": files})
+    server.on("GET /v1/skills/echo/1.0.0/files", {})
+    head, first, second = cli("skill", "show", "echo", "--files").stdout.splitlines()
+    assert head.split() == ["PATH", "SIZE", "EXECUTABLE"]
+    assert first.split() == ["SKILL.md", "12"]
+    assert second.split() == ["run.sh", "0", "yes"]
+    done = cli("skill", "show", "echo", "--version", "1.0.0", "--files", "-o", "json")
+    assert json.loads(done.stdout) == []
+
+
+def test_an_archive_is_downloaded(cli: Cli, server: FakeServer) -> None:
+    server.on("GET /v1/skills/echo/latest", {**SUMMARY, "version": "2.0.0"})
+    server.on("GET /v1/skills/echo/2.0.0/archive", Reply(body=b"two"))
+    server.on("GET /v1/skills/echo/1.0.0/archive", Reply(body=b"one"))
+    assert cli("skill", "download", "echo").stdout == "echo-2.0.0.zip\n"
+    assert Path("echo-2.0.0.zip").read_bytes() == b"two"
+    Path("folder").mkdir()
+    done = cli("skill", "download", "echo", "--version", "1.0.0", "--to", "folder", "-o", "json")
+    assert json.loads(done.stdout) == {
+        "path": "folder/echo-1.0.0.zip",
+        "name": "echo",
+        "version": "1.0.0",
+    }
+    assert cli("skill", "download", "echo", "--to", "here.zip").stdout == "here.zip\n"
+    assert Path("here.zip").read_bytes() == b"two"
+
+
+def test_a_download_that_fails_leaves_nothing(cli: Cli, tmp_path: Path) -> None:
+    done = cli("skill", "download", "echo", "--version", "1.0.0")
+    assert done.exit_code == ExitCode.NOT_FOUND
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_does_not_choose_the_folder(cli: Cli, server: FakeServer) -> None:
+    server.on("GET /v1/skills/echo/latest", {**SUMMARY, "version": "/../../x"})
+    server.on("GET /v1/skills/echo/%2F..%2F..%2Fx/archive", Reply(body=b"zip"))
+    assert cli("skill", "download", "echo").stdout == "x.zip\n"
 
 
 def test_a_version_is_deleted(cli: Cli, server: FakeServer) -> None:

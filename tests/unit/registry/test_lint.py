@@ -94,9 +94,8 @@ def test_a_name_that_is_not_utf8(folder: Path) -> None:
 def test_packing_is_the_same_everywhere(folder: Path) -> None:
     (folder / "scripts" / "tool.sh").write_text("true")
     (folder / "scripts" / "tool.sh").chmod(0o700)
-    for junk in (".git/config", "__pycache__/x.pyc", "scripts/.DS_Store"):
-        (folder / junk).parent.mkdir(exist_ok=True)
-        (folder / junk).write_text("")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "main.pyc").write_text("")
     first, second = io.BytesIO(), io.BytesIO()
     pack(folder, first)
     os.utime(folder / "SKILL.md", (0, 0))
@@ -106,6 +105,25 @@ def test_packing_is_the_same_everywhere(folder: Path) -> None:
         modes = {info.filename: info.external_attr >> 16 & 0o777 for info in archive.infolist()}
     assert modes == {"SKILL.md": 0o644, "scripts/main.py": 0o644, "scripts/tool.sh": 0o755}
     assert validate_archive(first, Limits()).spec.name == "demo"
+
+
+def test_hidden_files_are_not_packed(folder: Path) -> None:
+    for hidden in (".env", ".git/config", "scripts/.env.local", "scripts/.cache/deep/x"):
+        (folder / hidden).parent.mkdir(parents=True, exist_ok=True)
+        (folder / hidden).write_text("TOKEN=secret")
+    (folder / ".link").symlink_to("/etc/passwd")
+    packed = io.BytesIO()
+    pack(folder, packed)
+    with zipfile.ZipFile(packed) as archive:
+        assert archive.namelist() == ["SKILL.md", "scripts/main.py"]
+    assert all(check.passed for check in lint(folder))
+
+
+def test_a_hidden_folder_can_itself_be_a_skill(tmp_path: Path) -> None:
+    skill = tmp_path / ".skills"
+    skill.mkdir()
+    (skill / "SKILL.md").write_text(skill_md())
+    assert all(check.passed for check in lint(skill))
 
 
 def test_the_validator_needs_only_what_the_command_line_installs() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from skillbox import APIError, Client, Skill
-from tests.unit.sdk.fake_server import FakeServer, Reply, refusal
+from skillbox import APIError, Client, Skill, SkillFile
+from tests.unit.sdk.fake_server import FakeServer, Reply, json_reply, refusal
 
 SUMMARY = {"name": "echo", "version": "1.0.0", "description": "Echoes.", "lang": "python"}
 KEY = {"id": "k1", "tenant_id": "default", "scopes": ["admin"], "prefix": "sk-abc"}
@@ -72,6 +72,37 @@ def test_a_skill_in_full(server: FakeServer, client: Client) -> None:
     assert skill.resources == {"cpu": "0.5"}
     assert skill.input_schema == {"type": "object"}
     assert (skill.image, skill.instructions, skill.timeout) == ("", "", "")
+
+
+def test_all_versions_of_a_skill_are_read(server: FakeServer, client: Client) -> None:
+    pages = iter(
+        [
+            {"name": "echo", "versions": [{**SUMMARY, "version": "2.0.0"}], "next_page_token": "t"},
+            {"name": "echo", "versions": [SUMMARY]},
+        ]
+    )
+    server.on("GET /v1/skills/echo", lambda _: json_reply(next(pages)))
+    assert [skill.version for skill in client.list_versions("echo")] == ["2.0.0", "1.0.0"]
+    assert server.last.path == "/v1/skills/echo?page_size=1000&page_token=t"
+
+
+def test_the_files_of_a_skill_are_listed(server: FakeServer, client: Client) -> None:
+    server.on(
+        "GET /v1/skills/echo/latest/files",
+        {"files": [{"path": "SKILL.md", "size_bytes": 3}, {"path": "x", "executable": True}]},
+    )
+    assert client.list_skill_files("echo") == [SkillFile("SKILL.md", 3), SkillFile("x", 0, True)]
+
+
+def test_a_file_of_a_skill(server: FakeServer, client: Client) -> None:
+    server.on("GET /v1/skills/echo/1.0.0/files/a/b%20%3F%25.md", Reply(body=b"\xff\n"))
+    assert client.get_skill_file("echo", "1.0.0", "a/b ?%.md") == b"\xff\n"
+
+
+def test_the_archive_of_a_skill(server: FakeServer, client: Client) -> None:
+    archive = os.urandom(300_000)
+    server.on("GET /v1/skills/echo/latest/archive", Reply(body=[archive[:9], archive[9:]]))
+    assert client.download_skill("echo") == archive
 
 
 def test_names_cannot_reach_other_paths(server: FakeServer, client: Client) -> None:

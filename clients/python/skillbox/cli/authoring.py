@@ -77,7 +77,10 @@ def package(
         Path, typer.Option(metavar="DIR", help="Where to put the archive.", file_okay=False)
     ] = Path(),
 ) -> None:
-    """Pack a skill as NAME-VERSION.zip, the same bytes for the same content."""
+    """Pack a skill as NAME-VERSION.zip, the same bytes for the same content.
+
+    Hidden files and folders, such as .env and .git, and __pycache__ stay behind.
+    """
     from skillbox_registry.limits import Limits  # noqa: PLC0415 - see the module
     from skillbox_registry.validate import validate_archive  # noqa: PLC0415 - see the module
 

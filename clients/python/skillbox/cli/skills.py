@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from skillbox.cli import console
 from skillbox.cli.archives import must_exist, write_archive
 from skillbox.cli.authoring import init, lint, package
-from skillbox.cli.settings import settings_of
+from skillbox.cli.settings import Settings, settings_of
 from skillbox.client import Client, Skill
 
 app = typer.Typer(help="Make, check, push and look at skills.", no_args_is_help=True)
@@ -22,6 +22,7 @@ app.command()(lint)
 app.command()(package)
 
 Name = Annotated[str, typer.Argument(help="Name of the skill.", show_default=False)]
+Version = Annotated[str, typer.Option(metavar="V", help="Version of the skill.")]
 
 
 @app.command()
@@ -31,7 +32,11 @@ def push(
         Path, typer.Argument(help="Folder or zip archive of the skill.", show_default=False)
     ],
 ) -> None:
-    """Upload a skill. The same name and version again replaces what was there."""
+    """Upload a skill. The same name and version again replaces what was there.
+
+    Of a folder everything is packed but hidden files and folders, such as .env and .git, and
+    __pycache__.
+    """
     settings = settings_of(ctx)
     with _archive(path) as archive:
         skill = _upload(settings.client(), archive)
@@ -59,10 +64,16 @@ def list_(ctx: typer.Context) -> None:
 def show(
     ctx: typer.Context,
     name: Name,
-    version: Annotated[str, typer.Argument(help="Version of the skill.")] = "latest",
+    version: Version = "latest",
+    files: Annotated[
+        bool, typer.Option("--files", help="Show the files of its archive instead.")
+    ] = False,
 ) -> None:
     """Show one version of a skill in full."""
     settings = settings_of(ctx)
+    if files:
+        _show_files(settings, name, version)
+        return
     skill = settings.client().get_skill(name, version)
     if settings.json:
         console.show_json(asdict(skill))
@@ -87,6 +98,37 @@ def show(
 
 
 @app.command()
+def download(
+    ctx: typer.Context,
+    name: Name,
+    version: Version = "latest",
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="File or folder to put the archive in.",
+            show_default="NAME-VERSION.zip",
+        ),
+    ] = None,
+) -> None:
+    """Fetch the archive of a skill, byte for byte as it was uploaded."""
+    settings = settings_of(ctx)
+    client = settings.client()
+    if version == "latest":
+        # What that is may change between two calls, and the file is named after it.
+        version = client.get_skill(name).version
+    content = client.download_skill(name, version)
+    path = to or Path()
+    if path.is_dir():
+        path /= Path(f"{name}-{version}.zip").name
+    path.write_bytes(content)
+    if settings.json:
+        console.show_json({"path": str(path), "name": name, "version": version})
+    else:
+        console.show(str(path))
+
+
+@app.command()
 def delete(
     ctx: typer.Context,
     name: Name,
@@ -101,6 +143,17 @@ def delete(
         console.show_json({"name": name, "version": version})
     else:
         console.show(f"Deleted {name} {version}")
+
+
+def _show_files(settings: Settings, name: str, version: str) -> None:
+    files = settings.client().list_skill_files(name, version)
+    if settings.json:
+        console.show_json([asdict(file) for file in files])
+        return
+    console.show_table(
+        ("PATH", "SIZE", "EXECUTABLE"),
+        ((file.path, str(file.size_bytes), "yes" if file.executable else "") for file in files),
+    )
 
 
 @contextmanager

@@ -1,0 +1,169 @@
+"""A Python skill runs in a fork of the runner, and must not be able to tell."""
+
+import re
+
+import pytest
+
+from skillbox_executor.sandbox.frames import End
+from skillbox_executor.sandbox.interface import Language
+from tests.sandbox.skills import Bench, Ran
+
+
+async def run(bench: Bench, script: str, **files: str) -> Ran:
+    """Runs a script beside modules of the given names."""
+    modules = {f"scripts/{name}.py": text.encode() for name, text in files.items()}
+    return await bench.run(Language.PYTHON, script, "arg", files=modules)
+
+
+async def test_main_is_a_script(bench: Bench) -> None:
+    script = '''"""Doc."""
+import sys, __main__
+assert (__name__, __file__, __doc__) == ("__main__", "/sandbox/scripts/main.py", "Doc.")
+assert __spec__ is None and __package__ is None and __main__.sys is sys
+assert sys.argv == ["scripts/main.py", "arg"] and sys.path[0] == "/sandbox/scripts"
+assert "" not in sys.path and sys.orig_argv[-2:] == sys.argv
+left = {"ctypes", "select"} & set(globals())
+assert not left, left
+print(sorted(name for name in globals() if not name.startswith("__")))
+'''
+    assert (await run(bench, script)).ok() == "['left', 'sys']\n"
+
+
+async def test_modules_beside_the_script_come_first(bench: Bench) -> None:
+    ran = await run(bench, "import helper; print(helper.name)", helper="name = __name__")
+    assert ran.ok() == "helper\n"
+
+
+async def test_a_module_named_like_one_of_the_library_does_no_harm(bench: Bench) -> None:
+    hostile = "raise SystemExit('imported')"
+    ran = await run(bench, "print('well')", encodings=hostile, stat=hostile, codecs=hostile)
+    assert ran.ok() == "well\n"
+
+
+async def test_a_traceback_shows_the_skill_alone(bench: Bench) -> None:
+    script = """
+def fail():
+    raise ValueError("broken")
+
+try:
+    fail()
+except ValueError as error:
+    raise RuntimeError("worse") from error
+"""
+    ran = await run(bench, script)
+    assert ran.end == End(exit_code=1)
+    shown = re.sub(rb"\n +[~^]+", b"", ran.stderr).decode()  # later versions underline
+    assert shown == (
+        "Traceback (most recent call last):\n"
+        '  File "/sandbox/scripts/main.py", line 6, in <module>\n    fail()\n'
+        '  File "/sandbox/scripts/main.py", line 3, in fail\n    raise ValueError("broken")\n'
+        "ValueError: broken\n\n"
+        "The above exception was the direct cause of the following exception:\n\n"
+        "Traceback (most recent call last):\n"
+        '  File "/sandbox/scripts/main.py", line 8, in <module>\n'
+        '    raise RuntimeError("worse") from error\n'
+        "RuntimeError: worse\n"
+    )
+
+
+async def test_a_syntax_error_is_one(bench: Bench) -> None:
+    ran = await run(bench, "x = (\n")
+    assert ran.end == End(exit_code=1)
+    assert ran.stderr.startswith(b'  File "/sandbox/scripts/main.py", line 1\n')
+    assert b"SyntaxError" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "end", "stderr"),
+    [
+        ("raise SystemExit", End(exit_code=0), b""),
+        ("raise SystemExit(7)", End(exit_code=7), b""),
+        ("raise SystemExit('why')", End(exit_code=1), b"why\n"),
+        ("raise SystemExit(256 + 3)", End(exit_code=3), b""),
+        ("import os; os._exit(9)", End(exit_code=9), b""),
+        ("import os; os.abort()", End(signal=6), b""),
+        ("import ctypes; ctypes.string_at(0)", End(signal=11), b""),
+        ("import os; os.kill(os.getpid(), 15)", End(signal=15), b""),
+        ("raise KeyboardInterrupt", End(signal=2), b"KeyboardInterrupt"),
+        (
+            "import sys; sys.excepthook = lambda *a: print('mine', len(a), file=sys.stderr); 1 / 0",
+            End(exit_code=1),
+            b"mine 3",
+        ),
+    ],
+)
+async def test_every_end_is_exact(bench: Bench, script: str, end: End, stderr: bytes) -> None:
+    ran = await run(bench, script)
+    assert ran.end == end
+    assert stderr in ran.stderr
+    assert stderr or not ran.stderr
+
+
+async def test_everything_at_the_end_happens(bench: Bench) -> None:
+    script = """
+import atexit, threading, time
+atexit.register(print, "at exit")
+threading.Thread(target=lambda: (time.sleep(0.2), print("thread"))).start()
+print("main", end=";")
+"""
+    assert (await run(bench, script)).ok() == "main;thread\nat exit\n"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+async def test_multiprocessing_works(bench: Bench, method: str) -> None:
+    script = f"""
+import multiprocessing
+
+def square(x):
+    return x * x
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("{method}").Pool(2) as pool:
+        print(pool.map(square, range(4)))
+"""
+    assert (await run(bench, script)).ok() == "[0, 1, 4, 9]\n"
+
+
+async def test_asyncio_and_subprocesses_work(bench: Bench) -> None:
+    script = """
+import asyncio, subprocess, sys
+async def main():
+    process = await asyncio.create_subprocess_exec("sh", "-c", "exit 3")
+    return await process.wait()
+print(asyncio.run(main()))
+code = "import sys; print(sys.stdout.write_through)"
+print(subprocess.check_output([sys.executable, "-c", code], text=True).strip())
+"""
+    assert (await run(bench, script)).ok() == "3\nTrue\n"
+
+
+async def test_text_is_utf_8(bench: Bench) -> None:
+    script = """
+import sys
+print("ü", sys.stdout.encoding, sys.getfilesystemencoding(), open(__file__).encoding)
+print("\\udcff", file=sys.stdout)
+"""
+    ran = await run(bench, script)
+    assert (
+        ran.stdout.lower().replace(b"utf-8", b"utf8") == "ü utf8 utf8 utf8\n".encode() + b"\xff\n"
+    )
+
+
+async def test_an_encoding_of_its_own_is_honoured(bench: Bench) -> None:
+    source = "# coding: latin-1\nprint('ü')\n".encode("latin-1")
+    ran = await bench.run(Language.PYTHON, "", files={"scripts/main.py": source})
+    assert ran.ok() == "ü\n"
+
+
+async def test_no_compiled_files_are_left(bench: Bench) -> None:
+    script = "import helper, os; print(sorted(os.listdir('scripts')))"
+    assert (await run(bench, script, helper="")).ok() == "['helper.py', 'main.py']\n"
+
+
+async def test_signals_are_as_usual(bench: Bench) -> None:
+    script = """
+import signal
+print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+print(signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL, signal.pthread_sigmask(0, []))
+"""
+    assert (await run(bench, script)).ok() == "True\nTrue set()\n"
