@@ -46,11 +46,12 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def no_boxes_left(client: Client) -> AsyncIterator[None]:
-    """Fails when a test leaves boxes. They are removed after the reply, hence the patience."""
+async def single_use(client: Client) -> AsyncIterator[None]:
+    """Fails when a box outlives its run. It is removed after the reply, hence the patience."""
     yield
+    used = await client.used_boxes()
 
-    async def none() -> bool:
-        return not await client.stack.boxes()
+    async def removed() -> bool:
+        return not used & await client.stack.boxes()
 
-    await until(none)
+    await until(removed)

@@ -117,15 +117,16 @@ class Stack:
             )
         return [container.id for container in found]
 
-    async def boxes(self) -> list[str]:
-        """Returns what there is of boxes: containers, or processes of bubblewrap."""
+    async def boxes(self) -> set[str]:
+        """Returns the ids of this stack's boxes, used or waiting for their first run."""
         if self.sandbox == "docker":
-            return await self.containers()
-        return [
-            str(process.pid)
-            for process in psutil.process_iter(["name"])
-            if process.info["name"] == "bwrap" and process in self.processes()
-        ]
+            return set(await self.containers())
+        found = set()
+        for process in self.processes():
+            with suppress(psutil.Error):
+                owner, _, box = process.environ().get("SKILLBOX_BOX", "").partition("/")
+                found |= {box} if owner else set()
+        return found
 
 
 @dataclass(frozen=True)
@@ -196,3 +197,10 @@ class Client:
             reply = await http.get(f"/v1/executions/{execution_id}")
         record: dict[str, Any] = reply.json()
         return record
+
+    async def used_boxes(self) -> set[str]:
+        """Returns the ids of the boxes of the newest runs, whatever became of them."""
+        async with self.http() as http:
+            page = (await http.get("/v1/executions?page_size=25")).json()
+        records = [await self.record(each["execution_id"]) for each in page["executions"]]
+        return {record["sandbox"]["id"] for record in records if "sandbox" in record}

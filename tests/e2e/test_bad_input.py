@@ -21,7 +21,7 @@ from tests.e2e import skills
 from tests.e2e.stack import Client
 from tests.support.failures import Failure, failure
 
-pytestmark = pytest.mark.usefixtures("no_boxes_left")
+pytestmark = pytest.mark.usefixtures("single_use")
 
 
 def front_matter(*lines: str, **fields: str) -> bytes:

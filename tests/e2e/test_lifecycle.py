@@ -132,7 +132,7 @@ async def foreground(stack: Stack) -> AsyncIterator[tuple[Process, Client]]:
         client = Client(stack, first.split()[-1])
         await client.push(skills.SLEEPER)
         run = asyncio.create_task(client.run("sleeper"))
-        await until(stack.boxes)
+        await until(lambda: client.running("sleeper"))
         yield process, client
         await asyncio.wait({run})
         assert run.exception() or run.result()["status"] != "success"

@@ -20,7 +20,7 @@ from tests.e2e.waiting import until
 # Far below the time between two lines, far above what a busy machine needs.
 _LATE_S = 0.15
 
-pytestmark = pytest.mark.usefixtures("no_boxes_left")
+pytestmark = pytest.mark.usefixtures("single_use")
 
 
 class Watch:

@@ -11,7 +11,7 @@ from tests.e2e.conftest import DRIVERS
 from tests.e2e.stack import DOCKER_HOST, Client
 from tests.e2e.waiting import until
 
-pytestmark = pytest.mark.usefixtures("no_boxes_left")
+pytestmark = pytest.mark.usefixtures("single_use")
 
 _MIB = 1024 * 1024
 
@@ -48,9 +48,8 @@ async def test_a_running_container_has_every_control(client: Client) -> None:
     await client.push(skills.SLEEPER)
     run = asyncio.create_task(client.run("sleeper"))
     execution = await _running_sleeper(client)
-    (container_id,) = await client.stack.containers()
     async with Docker(DOCKER_HOST) as docker:
-        container = await (await docker.containers.get(container_id)).show()
+        container = await (await docker.containers.get(execution["sandbox"]["id"])).show()
     run.cancel()
 
     host, config = container["HostConfig"], container["Config"]
@@ -74,7 +73,7 @@ async def test_a_running_container_has_every_control(client: Client) -> None:
     assert f"size={_MIB}" in host["Tmpfs"]["/root"]
     # Nothing of the caller is in what the engine keeps.
     assert not {name.partition("=")[0] for name in config["Env"]} & {"SANDBOX_INPUT", "HOME"}
-    assert execution["sandbox"]["id"] == container_id
+    assert not [name for name, value in container["Config"]["Labels"].items() if "sleeper" in value]
 
 
 async def _running_sleeper(client: Client) -> dict[str, Any]:

@@ -91,6 +91,13 @@ async def test_a_box_may_be_destroyed_unused_twice_and_at_once(bench: Bench) -> 
     await bench.driver.destroy(box)
 
 
+async def test_a_box_is_alive_until_it_is_destroyed(bench: Bench) -> None:
+    box = await bench.driver.prepare(bench.profile(PYTHON))
+    assert bench.driver.alive(box)
+    await bench.driver.destroy(box)
+    assert not bench.driver.alive(box)
+
+
 async def test_a_cancelled_destroy_goes_on(bench: Bench) -> None:
     box = await bench.driver.prepare(bench.profile(PYTHON))
     destroying = asyncio.create_task(bench.driver.destroy(box))

@@ -185,6 +185,16 @@ async def test_a_box_that_somebody_kills_says_its_status(
         assert not await docker_bench.driver.out_of_memory(box)
 
 
+async def test_a_waiting_box_that_somebody_kills_is_not_alive(
+    docker_bench: Bench, docker: Docker
+) -> None:
+    async with docker_bench.box(PYTHON) as box:
+        await docker.containers.container(box.id).kill()
+        async with asyncio.timeout(5):
+            while docker_bench.driver.alive(box):
+                await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("host", ["unix:///no/such/socket", "tcp://127.0.0.1:1"])
 async def test_an_engine_that_does_not_answer(host: str) -> None:
     driver = DockerDriver(host, "nobody")

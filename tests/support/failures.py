@@ -24,12 +24,17 @@ async def failure(call: Awaitable[object]) -> Failure:
     try:
         reply = await call
     except grpc.aio.AioRpcError as error:
-        # Its published type is that of the synchronous API.
-        metadata = cast("grpc.aio.Metadata", error.trailing_metadata())
-        status = Status.FromString(metadata.get("grpc-status-details-bin", b""))
-        for detail in status.details:
-            info = ErrorInfo()
-            if detail.Unpack(info):
-                return Failure(error.code(), info.reason, error.details() or "")
-        return Failure(error.code(), "", error.details() or "")
+        return failure_of(error)
     raise AssertionError(f"the call did not fail: {reply}")
+
+
+def failure_of(error: grpc.aio.AioRpcError) -> Failure:
+    """Reads what the error of a call says."""
+    # Its published type is that of the synchronous API.
+    metadata = cast("grpc.aio.Metadata", error.trailing_metadata())
+    status = Status.FromString(metadata.get("grpc-status-details-bin", b""))
+    for detail in status.details:
+        info = ErrorInfo()
+        if detail.Unpack(info):
+            return Failure(error.code(), info.reason, error.details() or "")
+    return Failure(error.code(), "", error.details() or "")

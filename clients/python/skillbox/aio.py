@@ -176,7 +176,7 @@ class AsyncClient:
         """
         request = executions.ListExecutionsRequest(
             skill=skill,
-            status=wire.status(status),
+            status=wire.status_of(status),
             page_size=page_size,
             page_token=page_token,
         )

@@ -110,7 +110,7 @@ def _tidy(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def status(word: str) -> execution_pb2.ExecutionStatus:
+def status_of(word: str) -> execution_pb2.ExecutionStatus:
     """Returns the status that a word such as `failed` stands for; none for no word.
 
     Raises:
@@ -143,14 +143,21 @@ def run(kind: type[_Run], message: execution_pb2.Execution) -> _Run:
     lean.ClearField("output")
     values = members(lean)
     values["execution_id"] = message.id
-    values["status"] = _word(execution_pb2.ExecutionStatus.Name(message.status))
+    values["status"] = status_word(message.status)
     values["reason"] = reason_word(message.reason)
     if message.HasField("sandbox"):
         values["sandbox"] = members(message.sandbox, defaults=True)
     for name in ("input", "output"):
         if text := values.get(f"{name}_json"):
-            values[name] = json.loads(text)
+            values[name] = _parse(text)
     return from_members(kind, values)
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise APIError(0, message=f"the reply cannot be read: {error}") from error
 
 
 def event(message: ExecutionEvent) -> Event:
@@ -161,14 +168,14 @@ def event(message: ExecutionEvent) -> Event:
         case "started":
             data |= members(message.started.sandbox, defaults=True)
         case "log":
-            data["stream"] = log_stream(message.log.stream)
+            data["stream"] = stream_word(message.log.stream)
             data["data"] = message.log.data.decode(errors="replace")
         case "artifact":
             data |= members(message.artifact, defaults=True)
         case "finished":
             finished = message.finished
             data |= {
-                "status": _word(execution_pb2.ExecutionStatus.Name(finished.status)),
+                "status": status_word(finished.status),
                 "reason": reason_word(finished.reason) or None,
                 "error": finished.error,
                 "exit_code": finished.exit_code if finished.HasField("exit_code") else None,
@@ -177,7 +184,7 @@ def event(message: ExecutionEvent) -> Event:
     return Event(message.seq, kind, data)
 
 
-def log_stream(stream: LogStream) -> str:
+def stream_word(stream: LogStream) -> str:
     """Returns `stdout`, `stderr` or `system`."""
     return LogStream.Name(stream).removeprefix("LOG_STREAM_").lower()
 
@@ -189,5 +196,6 @@ def reason_word(reason: execution_pb2.ExecutionReason) -> str:
     return execution_pb2.ExecutionReason.Name(reason).removeprefix("EXECUTION_REASON_")
 
 
-def _word(name: str) -> str:
-    return name.removeprefix("EXECUTION_STATUS_").lower()
+def status_word(status: execution_pb2.ExecutionStatus) -> str:
+    """Returns the word of a status, such as `success`."""
+    return execution_pb2.ExecutionStatus.Name(status).removeprefix("EXECUTION_STATUS_").lower()

@@ -62,9 +62,7 @@ class AttachedStreams:
 
     def connected(self) -> bool:
         """Tells whether the engine keeps the connection, which it ends with the container."""
-        response = self._stream._resp
-        connection = response.connection if response is not None else None
-        transport = connection.transport if connection is not None else None
+        transport = self._transport()
         return transport is not None and not transport.is_closing()
 
     async def close_when_silent(self) -> None:
@@ -79,11 +77,15 @@ class AttachedStreams:
     async def close(self) -> None:
         """Closes the connection at once, without what has not been sent yet."""
         self._closed = True
-        response = self._stream._resp  # aiodocker alone would first send the rest, for ever
-        if response and response.connection and response.connection.transport:
-            response.connection.transport.abort()
+        if transport := self._transport():
+            transport.abort()  # aiodocker alone would first send the rest, for ever
         with suppress(AssertionError):  # aiodocker's, when the engine closed it before
             await self._stream.close()
+
+    def _transport(self) -> asyncio.Transport | None:
+        response = self._stream._resp
+        connection = response.connection if response is not None else None
+        return connection.transport if connection is not None else None
 
 
 @dataclass(eq=False)

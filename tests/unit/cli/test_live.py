@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from skillbox import APIError
+from skillbox import APIError, wire
 from skillbox.cli import live
 from skillbox.cli.arguments import RunRequest
 from skillbox.cli.errors import ExitCode
@@ -80,7 +80,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
         context = executor(handler)
         address = context.__enter__()
         running.append(context)
-        monkeypatch.setattr(live, "target", lambda _: (address, False))
+        monkeypatch.setattr(wire, "target", lambda _: (address, False))
 
     yield start
     for context in running:
@@ -253,4 +253,4 @@ def test_leaving_early_cancels_the_run(serve: Serve) -> None:
     ],
 )
 def test_the_target_is_that_of_the_url(server: str, target: tuple[str, bool]) -> None:
-    assert live.target(server) == target
+    assert wire.target(server) == target

@@ -34,7 +34,7 @@ type SkillSummary struct {
 	// description from the front matter.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	// lang is `python`, `node` or `bash`; empty for a skill of instructions only.
-	Lang          string `protobuf:"bytes,4,opt,name=lang,proto3" json:"lang,omitempty"`
+	Lang          *string `protobuf:"bytes,4,opt,name=lang,proto3,oneof" json:"lang,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -91,8 +91,8 @@ func (x *SkillSummary) GetDescription() string {
 }
 
 func (x *SkillSummary) GetLang() string {
-	if x != nil {
-		return x.Lang
+	if x != nil && x.Lang != nil {
+		return *x.Lang
 	}
 	return ""
 }
@@ -162,7 +162,7 @@ type Skill struct {
 	// description from the front matter.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	// lang is `python`, `node` or `bash`; empty for a skill of instructions only.
-	Lang string `protobuf:"bytes,4,opt,name=lang,proto3" json:"lang,omitempty"`
+	Lang *string `protobuf:"bytes,4,opt,name=lang,proto3,oneof" json:"lang,omitempty"`
 	// image that the skill asks for; empty means the server's default for its language.
 	Image string `protobuf:"bytes,5,opt,name=image,proto3" json:"image,omitempty"`
 	// instructions are the Markdown body of SKILL.md.
@@ -243,8 +243,8 @@ func (x *Skill) GetDescription() string {
 }
 
 func (x *Skill) GetLang() string {
-	if x != nil {
-		return x.Lang
+	if x != nil && x.Lang != nil {
+		return *x.Lang
 	}
 	return ""
 }
@@ -337,20 +337,21 @@ var File_skillbox_registry_v1_skill_proto protoreflect.FileDescriptor
 
 const file_skillbox_registry_v1_skill_proto_rawDesc = "" +
 	"\n" +
-	" skillbox/registry/v1/skill.proto\x12\x14skillbox.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n" +
+	" skillbox/registry/v1/skill.proto\x12\x14skillbox.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x01\n" +
 	"\fSkillSummary\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12 \n" +
-	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x12\n" +
-	"\x04lang\x18\x04 \x01(\tR\x04lang\"5\n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x17\n" +
+	"\x04lang\x18\x04 \x01(\tH\x00R\x04lang\x88\x01\x01B\a\n" +
+	"\x05_lang\"5\n" +
 	"\tResources\x12\x10\n" +
 	"\x03cpu\x18\x01 \x01(\tR\x03cpu\x12\x16\n" +
-	"\x06memory\x18\x02 \x01(\tR\x06memory\"\xf1\x04\n" +
+	"\x06memory\x18\x02 \x01(\tR\x06memory\"\xff\x04\n" +
 	"\x05Skill\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12 \n" +
-	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x12\n" +
-	"\x04lang\x18\x04 \x01(\tR\x04lang\x12\x14\n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x17\n" +
+	"\x04lang\x18\x04 \x01(\tH\x00R\x04lang\x88\x01\x01\x12\x14\n" +
 	"\x05image\x18\x05 \x01(\tR\x05image\x12\"\n" +
 	"\finstructions\x18\x06 \x01(\tR\finstructions\x12\x18\n" +
 	"\atimeout\x18\a \x01(\tR\atimeout\x12=\n" +
@@ -368,7 +369,8 @@ const file_skillbox_registry_v1_skill_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\tcreatedAt\x12?\n" +
 	"\n" +
-	"updated_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\tupdatedAtB\xe9\x01\n" +
+	"updated_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\tupdatedAtB\a\n" +
+	"\x05_langB\xe9\x01\n" +
 	"\x18com.skillbox.registry.v1B\n" +
 	"SkillProtoP\x01ZOgithub.com/skillbox-dev/skillbox/clients/go/gen/skillbox/registry/v1;registryv1\xa2\x02\x03SRX\xaa\x02\x14Skillbox.Registry.V1\xca\x02\x14Skillbox\\Registry\\V1\xe2\x02 Skillbox\\Registry\\V1\\GPBMetadata\xea\x02\x16Skillbox::Registry::V1b\x06proto3"
 
@@ -410,6 +412,8 @@ func file_skillbox_registry_v1_skill_proto_init() {
 	if File_skillbox_registry_v1_skill_proto != nil {
 		return
 	}
+	file_skillbox_registry_v1_skill_proto_msgTypes[0].OneofWrappers = []any{}
+	file_skillbox_registry_v1_skill_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

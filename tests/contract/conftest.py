@@ -1,0 +1,13 @@
+"""One stack for all cases."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.contract.setting import Setting, running, set_up
+
+
+@pytest.fixture(scope="session")
+async def setting() -> AsyncIterator[Setting]:
+    async with running() as client, set_up(client) as setting:
+        yield setting
