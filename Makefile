@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup check generate go format test images demo up down wheel clean
+.PHONY: bench help setup check generate go format test images demo up down wheel clean
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -54,6 +54,9 @@ up: setup ## run the whole stack on this machine until Ctrl-C
 
 down: ## stop a stack that runs in the background
 	$(BIN)/skillbox down $(ARGS)
+
+bench: setup ## measure runs beside the raw Docker Engine
+	scripts/ensure-components tests $(BIN)/python benchmarks/latency.py $(ARGS)
 
 wheel: setup ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation

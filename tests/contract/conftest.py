@@ -9,5 +9,5 @@ from tests.contract.setting import Setting, running, set_up
 
 @pytest.fixture(scope="session")
 async def setting() -> AsyncIterator[Setting]:
-    async with running() as client, set_up(client) as setting:
+    async with running(SKILLBOX_MAX_SKILL_SIZE="1Mi") as client, set_up(client) as setting:
         yield setting

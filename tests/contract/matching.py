@@ -7,6 +7,7 @@ _PLACEHOLDERS = {
     "int": "[0-9]+",
     "time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z",
     "hex": "[0-9a-f]+",
+    "any": ".*",
     "text": r'([^"\\]|\\.)*',
     "url": r'http://127\.0\.0\.1:\d+/executions/[^"]+/files\.tar\.gz\?[^"]*X-Amz-Expires=3600&[^"]*',
     "sandbox": r'\{"driver":"bubblewrap",[^\[]*"controls":\[[^\]]+\]\}',

@@ -7,17 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import grpc.aio
 import httpx
+from pydantic import SecretStr
 
 from skillbox_auth.api_key import IssuedKey, digest, issue
 from skillbox_auth.config import Settings
 from skillbox_auth.main import SCHEMA
 from skillbox_auth.store.postgres import PostgresApiKeyStore
 from skillbox_common import db
-from tests.contract.table import Case, Grpc, Rest, archives
+from tests.contract.table import Case, Rest, archives
 from tests.contract.transports import Outcome, send_grpc, send_rest
 from tests.e2e.stack import Client, Stack, alive
 
@@ -54,7 +54,9 @@ class Setting:
 
     def headers(self, case: Case) -> dict[str, str]:
         """Returns what a case sends."""
-        headers = {"Authorization": f"Bearer {self.keys[case.caller]}"} if case.caller != NOBODY else {}
+        headers = (
+            {"Authorization": f"Bearer {self.keys[case.caller]}"} if case.caller != NOBODY else {}
+        )
         return {**headers, **case.headers}
 
     async def prepared(self, case: Case) -> Case:
@@ -94,8 +96,11 @@ class Setting:
         assert reply.status_code == 200, reply.text
         return str(reply.json()["execution_id"])
 
-    async def new_key(self, tenant: str, scopes: list[str], **times: datetime) -> IssuedKey:
-        issued = issue(tenant_id=tenant, name="contract", scopes=scopes, **times)
+    async def new_key(
+        self, tenant: str, scopes: list[str], expires_at: datetime | None = None
+    ) -> IssuedKey:
+        """Puts a key into the store, because no API makes a tenant."""
+        issued = issue(tenant_id=tenant, name="contract", scopes=scopes, expires_at=expires_at)
         await self.store.insert(issued.key, digest(issued.secret))
         return issued
 
@@ -119,7 +124,7 @@ async def running(**settings: str) -> AsyncIterator[Client]:
 @asynccontextmanager
 async def set_up(client: Client) -> AsyncIterator[Setting]:
     """Puts into a stack what the cases need."""
-    database: Any = Settings(db_dsn=client.stack.dsn())
+    database = Settings(db_dsn=SecretStr(_dsn(client.stack)))
     async with (
         client.http() as http,
         client.channel() as channel,
@@ -143,11 +148,17 @@ async def set_up(client: Client) -> AsyncIterator[Setting]:
         yield setting
 
 
+def _dsn(stack: Stack) -> str:
+    """Returns the address of a stack's database, which its services are told."""
+    told = (process.environ().get("SKILLBOX_DB_DSN") for process in stack.processes())
+    return next(filter(None, told))
+
+
 async def _make_keys(setting: Setting) -> None:
     now = datetime.now(UTC)
     for caller, (tenant, scopes) in _CALLERS.items():
-        times = {"expires_at": now - timedelta(seconds=1)} if caller == "expired" else {}
-        issued = await setting.new_key(tenant, scopes, **times)
+        expires_at = now - timedelta(seconds=1) if caller == "expired" else None
+        issued = await setting.new_key(tenant, scopes, expires_at)
         setting.keys[caller] = issued.secret
         if caller == "revoked":
             await setting.store.revoke(issued.key, now)

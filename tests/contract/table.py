@@ -91,7 +91,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         caller: Whose key is sent; `nobody` sends none.
-        headers: Sent over both transports, as metadata over gRPC; null leaves out what is sent otherwise.
+        headers: Sent over both transports, as metadata over gRPC.
         given: What is made anew before each call.
         rest, grpc: The calls; either may be missing where the other transport has nothing
             like it.
@@ -100,7 +100,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     expect: Expect
     caller: str = msgspec.field(name="as", default="admin")
-    headers: dict[str, str | None] = {}
+    headers: dict[str, str] = {}
     given: Given = Given()
     rest: Rest | None = None
     grpc: Grpc | None = None
@@ -116,15 +116,18 @@ class Archive(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         stored: Whether it is uploaded before the first case.
         files: Path to content.
-        raw: Bytes that are no zip, in place of files.
+        raw, size: Text, or a number of bytes, that is no zip, in place of files.
     """
 
     files: dict[str, str] = {}
     raw: str = ""
+    size: int = 0
     stored: bool = False
 
     def content(self) -> bytes:
-        return self.raw.encode() if self.raw else skills.archive(self.files)
+        if self.files:
+            return skills.archive(self.files)
+        return self.raw.encode() or bytes(self.size)
 
 
 def cases() -> list[Case]:

@@ -73,8 +73,8 @@ async def send_grpc(
     """Calls an RPC."""
     service, _, name = call.method.partition("/")
     package, stub = _STUBS[service]
-    method = descriptor_pool.Default().FindServiceByName(f"{package}.{service}").FindMethodByName(
-        name
+    method = (
+        descriptor_pool.Default().FindServiceByName(f"{package}.{service}").FindMethodByName(name)
     )
     make = message_factory.GetMessageClass(method.input_type)
 

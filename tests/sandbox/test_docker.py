@@ -191,7 +191,7 @@ async def test_a_waiting_box_that_somebody_kills_is_not_alive(
     async with docker_bench.box(PYTHON) as box:
         await docker.containers.container(box.id).kill()
         async with asyncio.timeout(5):
-            while docker_bench.driver.alive(box):
+            while docker_bench.driver.alive(box):  # noqa: ASYNC110 - nothing tells when
                 await asyncio.sleep(0.01)
 
 

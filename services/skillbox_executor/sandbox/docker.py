@@ -96,14 +96,14 @@ class DockerDriver:
 
     async def reap(self) -> int:
         docker = await self._connected()
-        label = {docker_body.MANAGED_BY: docker_body.MANAGER, docker_body.OWNER: self._owner}
-        filters = {"label": [f"{name}={value}" for name, value in label.items()]}
+        filters = docker_body.owner_filter(self._owner)
         with engine_errors("list its containers"):
             found = await docker.containers.list(all=True, filters=filters)
         await self._settled()  # so that no box of this process is taken for an orphan
         orphans = [container for container in found if container.id not in self._boxes]
         for orphan in orphans:
-            await remove(orphan)
+            name = orphan["Names"][0].removeprefix("/")
+            await remove(docker.containers.container(name))
         return len(orphans)
 
     async def close(self) -> None:
@@ -127,8 +127,10 @@ class DockerDriver:
             await self.check()
         body = docker_body.create_body(_fitted(profile, self._engine), self._owner)
         await require_image(docker, profile.image)
+        name = docker_body.new_name(self._owner)
         with engine_errors("create the sandbox"):
-            container = await docker.containers.create(body)
+            await docker.containers.create(body, name=name)
+        container = docker.containers.container(name)
         streams = AttachedStreams(container.attach(stdin=True, stdout=True, stderr=True))
         conversation = Conversation(streams)
         try:

@@ -6,6 +6,8 @@ It holds nothing of the caller's: two boxes of one profile have the same body, b
 
 import hashlib
 import json
+import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from skillbox_executor.runner import command
@@ -27,12 +29,34 @@ def create_body(profile: Profile, owner: str) -> dict[str, Any]:
     body = _body(profile)
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     body["Labels"] = {
-        MANAGED_BY: MANAGER,
-        OWNER: owner,
+        **_owned_by(owner),
         PROFILE: digest,
         LANGUAGE: profile.language.value,
     }
     return body
+
+
+def name_prefix(owner: str) -> str:
+    """Returns how the names of an owner's containers begin; an owner may be any text."""
+    return f"skillbox-{hashlib.sha256(owner.encode()).hexdigest()[:16]}-"
+
+
+def new_name(owner: str) -> str:
+    """Returns a name for a container of `owner`.
+
+    The driver addresses containers by their names, so that a proxy in front of the engine can
+    tell them from those of others, which it could not by their ids.
+    """
+    return name_prefix(owner) + secrets.token_hex(16)
+
+
+def owner_filter(owner: str) -> Mapping[str, list[str]]:
+    """Returns the filter of `GET /containers/json` for an owner's containers."""
+    return {"label": [f"{name}={value}" for name, value in _owned_by(owner).items()]}
+
+
+def _owned_by(owner: str) -> dict[str, str]:
+    return {MANAGED_BY: MANAGER, OWNER: owner}
 
 
 def _body(profile: Profile) -> dict[str, Any]:

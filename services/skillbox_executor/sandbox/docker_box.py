@@ -101,7 +101,7 @@ class DockerBox:
 
     @property
     def id(self) -> str:
-        return self.container.id
+        return self.evidence.box_id
 
     async def end_with_container(self) -> None:
         """Ends the output when the container has ended.

@@ -25,10 +25,8 @@ Method = Callable[[Any, Any], Any]
 async def serve(**methods: Method) -> AsyncIterator[str]:
     """Runs a server of both services; yields its URL."""
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
-    members = {
-        name: lambda _, request, context, method=method: method(request, context)
-        for name, method in methods.items()
-    }
+    # The server has to see that they are asynchronous, so nothing may be wrapped around them.
+    members = {name: staticmethod(method) for name, method in methods.items()}
     for kind, add in (
         (ExecutionServiceServicer, add_ExecutionServiceServicer_to_server),
         (SkillServiceServicer, add_SkillServiceServicer_to_server),
