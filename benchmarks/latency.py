@@ -40,7 +40,7 @@ def cases(url: str) -> dict[str, Callable[[], object]]:
     client = Client(url, KEY)
     stub = ExecutionServiceStub(grpc.insecure_channel(url.removeprefix("http://")))
     request = RunSkillRequest(run=SkillRun(skill="bench", input_json="[1,2,3]"))
-    metadata = [("authorization", f"Bearer {KEY}")]
+    metadata = (("authorization", f"Bearer {KEY}"),)
 
     def raw() -> None:
         subprocess.run(RAW, check=True, capture_output=True)
@@ -99,9 +99,18 @@ def main() -> None:
         skill.mkdir()
         (skill / "SKILL.md").write_text(SKILL_MD)
         (skill / "main.py").write_text(SCRIPT)
-        data = ("--data-dir", str(Path(folder, "data")))
+        data = ["--data-dir", str(Path(folder, "data"))]
         environment = {**os.environ, "SKILLBOX_BOOTSTRAP_API_KEY": KEY, "SKILLBOX_API_KEY": KEY}
-        up = [SKILLBOX, "up", "--detach", "--port", "0", "--sandbox", "docker", *data]
+        up: list[str | Path] = [
+            SKILLBOX,
+            "up",
+            "--detach",
+            "--port",
+            "0",
+            "--sandbox",
+            "docker",
+            *data,
+        ]
         subprocess.run(up, check=True, env=environment, stdout=subprocess.DEVNULL)
         try:
             status = subprocess.run(

@@ -67,8 +67,11 @@ class AttachedStreams:
 
     async def close_when_silent(self) -> None:
         """Closes the connection when a reader has waited in vain for a while."""
+        # What the container said last may still be under way when its end is known.
+        ended = time.monotonic()
         while not self._closed:
-            waited = time.monotonic() - self._reading_since if self._reading_since else 0.0
+            since = self._reading_since
+            waited = time.monotonic() - max(since, ended) if since else 0.0
             if waited >= _SILENCE_S:
                 await self.close()
             else:
