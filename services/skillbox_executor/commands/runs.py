@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, Protocol
 
@@ -15,6 +15,7 @@ from skillbox_common.principal import Principal
 from skillbox_executor import schemas
 from skillbox_executor.admission import Admission
 from skillbox_executor.bundles import Bundles, BundleUnavailable
+from skillbox_executor.commands.run import Run
 from skillbox_executor.commands.run_in_sandbox import (
     Boxes,
     Finished,
@@ -31,11 +32,10 @@ from skillbox_executor.domain import (
     RunRequest,
     Status,
 )
-from skillbox_executor.events import EventWriter, finished_event, sandbox_detail
+from skillbox_executor.events import EventWriter, finished_event
 from skillbox_executor.log_limit import LogLimiter
 from skillbox_executor.plan import Refused, check_policy, check_request, make_plan
-from skillbox_executor.pool import Start
-from skillbox_executor.sandbox.interface import Driver, Evidence
+from skillbox_executor.sandbox.interface import Driver
 from skillbox_executor.skills import Skill, SkillResolver
 from skillbox_executor.store.interface import ExecutionStore
 
@@ -51,58 +51,6 @@ class ArtifactStore(Protocol):
 def artifact_key(execution: Execution) -> str:
     """Returns where the files of an execution are kept in the bucket of executions."""
     return f"{execution.tenant_id}/{execution.id}/files.tar.gz"
-
-
-@dataclass
-class Run:
-    """An execution that this replica holds; observes what its sandbox does.
-
-    Attributes:
-        work: What leads to an outcome. It may be cancelled; recording its end may not.
-        end: Completes when the end is recorded.
-    """
-
-    execution: Execution
-    store: ExecutionStore
-    writer: EventWriter
-    limiter: LogLimiter
-    work: "asyncio.Task[Finished]" = field(init=False, repr=False)
-    end: "asyncio.Task[None]" = field(init=False, repr=False)
-
-    async def wait(self) -> None:
-        """Returns when the execution has ended and is recorded."""
-        await asyncio.wait({self.end})
-
-    def cancel(self) -> None:
-        """Ends the execution, unless it has ended; its record will say `cancelled`."""
-        self.work.cancel()
-
-    async def started(self, evidence: Evidence, start: Start) -> None:
-        """The box is isolated like this and the skill is about to run."""
-        detail = sandbox_detail(evidence, start)
-        self.execution = replace(
-            self.execution, status=Status.RUNNING, started_at=datetime.now(UTC), sandbox=detail
-        )
-        self.writer.append(self.writer.next(EventKind.STARTED, detail=detail))
-        try:
-            await self.store.start(self.execution)
-        except DependencyUnavailable:
-            # The end of the execution records the same once more.
-            _log.warning("the start of an execution is not recorded yet")
-
-    def printed(self, stream: str, data: bytes) -> None:
-        """The skill printed something."""
-        shown = self.limiter.feed(stream, data)
-        if shown:
-            self._log_event(stream, shown)
-
-    def flush_logs(self) -> None:
-        """Records the tail that was kept back."""
-        for stream, data in self.limiter.rest():
-            self._log_event(stream, data)
-
-    def _log_event(self, stream: str, data: bytes) -> None:
-        self.writer.append(self.writer.next(EventKind.LOG, stream=stream, data=data))
 
 
 class Runs:
