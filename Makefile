@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: bench help setup check generate go format test images demo up down wheel clean
+.PHONY: bench help setup check generate go openapi format test images demo up down wheel clean
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -22,6 +22,7 @@ check: setup ## format, lint, types, contracts, generated code
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/python tools/generate.py --check
+	$(BIN)/python -m tools.generate_openapi --check --if-reachable
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/buf lint
 	scripts/check-breaking
@@ -30,6 +31,10 @@ check: setup ## format, lint, types, contracts, generated code
 generate: setup ## rebuild the code and the descriptor set from proto/
 	$(BIN)/python tools/generate.py
 	$(BIN)/python -m tools.generate_go --if-reachable
+	$(BIN)/python -m tools.generate_openapi --if-reachable
+
+openapi: setup ## rebuild the OpenAPI description of the REST surface
+	$(BIN)/python -m tools.generate_openapi
 
 go: setup ## rebuild the Go stubs, and the gateway in Go into .build/gobin
 	$(BIN)/python -m tools.generate_go

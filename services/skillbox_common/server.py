@@ -19,6 +19,7 @@ Check = Callable[[], Awaitable[object]]
 """Returns when a dependency answers, raises when it does not."""
 
 CHECK_TIMEOUT_S = 2.0
+_MAX_METADATA = 128 * 1024
 _HEALTHY_INTERVAL_S = 5.0
 _UNHEALTHY_INTERVAL_S = 0.2
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -39,6 +40,9 @@ def create_server(
         options=(
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", 5 * 1024 * 1024),
+            # More than the headers that the gateway lets through.
+            ("grpc.max_metadata_size", _MAX_METADATA),
+            ("grpc.absolute_max_metadata_size", _MAX_METADATA),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),
         ),

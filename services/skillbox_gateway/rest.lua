@@ -22,11 +22,12 @@ local EMPTY_MESSAGE = "\0\0\0\0\0"
 local UNKNOWN_PATH = "skillbox.auth.v1.UnknownPathRestRequest"
 
 -- Drops what HTTP allows and gRPC cannot carry, or would take for its own: such a call would
--- fail before a service sees it.
+-- fail before a service sees it. The content type becomes text of a message.
 local function remove_foreign(headers)
   local names = {}
-  for name in pairs(headers) do
-    if name:find("^grpc%-") or name:find("%-bin$") or name:find("[^:0-9a-z_.-]") then
+  for name, value in pairs(headers) do
+    local foreign = name:find("^grpc%-") or name:find("%-bin$") or name:find("[^:0-9a-z_.-]")
+    if foreign or (name == "content-type" and value:find("[\128-\255]")) then
       names[#names + 1] = name
     end
   end

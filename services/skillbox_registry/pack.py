@@ -41,7 +41,7 @@ def pack(folder: Path, file: IO[bytes]) -> None:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yields what is to be packed, without the folders, in an order that does not depend on the machine."""
+    """Yields all but folders that is to be packed, in an order no machine changes."""
     for path in sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name)):
         if path.name.startswith(".") or path.name == "__pycache__":
             continue

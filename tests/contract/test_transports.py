@@ -1,17 +1,13 @@
 """Every case over REST and over gRPC, which must do as the table says, and agree."""
 
-import json
-
-import httpx
 import pytest
 
 from skillbox_common.error_catalogue import CATALOGUE
 from tests.contract import agreement
-from tests.contract.matching import has, matches
+from tests.contract.checks import check_grpc, check_rest
 from tests.contract.setting import Setting
-from tests.contract.table import Case, Expect, cases
-from tests.contract.test_refusals import REASONS as PROVOKED_ELSEWHERE
-from tests.contract.transports import Outcome
+from tests.contract.table import Case, cases
+from tests.contract.test_refusals import REFUSALS
 
 CASES = cases()
 
@@ -32,30 +28,6 @@ async def test_case(setting: Setting, case: Case) -> None:
         agreement.check(case.expect.same, reply, outcome.replies)
 
 
-def check_rest(reply: httpx.Response, expect: Expect) -> None:
-    assert reply.status_code == expect.status, reply.text
-    assert reply.headers["x-request-id"]
-    for name, value in expect.headers.items():
-        assert matches(value, reply.headers[name]), f"{name}: {reply.headers[name]}"
-    if expect.body is not None:
-        assert matches(expect.body, reply.text), reply.text
-    if expect.error:
-        assert reply.headers["content-type"] == "application/json"
-        error = reply.json()
-        assert list(error) == ["error", "message"]
-        assert error["error"] == expect.error
-        assert matches(expect.message, error["message"]), error["message"]
-        assert reply.text == json.dumps(error, separators=(",", ":"))
-
-
-def check_grpc(outcome: Outcome, expect: Expect) -> None:
-    assert (outcome.code, outcome.reason) == (expect.code, expect.reason), outcome.message
-    assert matches(expect.message, outcome.message), outcome.message
-    if expect.reply is not None:
-        (reply,) = map(agreement.to_json, outcome.replies)
-        assert has(reply, expect.reply), reply
-
-
 def test_each_row_says_what_comes_back() -> None:
     for case in CASES:
         expect = case.expect
@@ -72,5 +44,5 @@ def test_each_row_says_what_comes_back() -> None:
 
 def test_every_reason_is_provoked_over_both_transports() -> None:
     rows = {case.expect.reason for case in CASES if case.rest and case.grpc} - {""}
-    assert rows | PROVOKED_ELSEWHERE == set(CATALOGUE)
-    assert not rows & PROVOKED_ELSEWHERE
+    assert rows | set(REFUSALS) == set(CATALOGUE)
+    assert not rows & set(REFUSALS)

@@ -102,6 +102,16 @@ async def test_unknown_key(
     assert reply.status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/v1/skills", "/v1/nope", "/v1/skills?x=1"])
+@pytest.mark.parametrize("key", ["x" * 50_000, "\xff", "caf\u00e9"], ids=["long", "byte", "text"])
+async def test_a_key_that_no_server_would_issue(
+    stranger: httpx.AsyncClient, path: str, key: str
+) -> None:
+    headers = {b"Authorization": f"Bearer {key}".encode("latin-1")}
+    reply = await stranger.get(path, headers=headers)
+    assert (reply.status_code, reply.json()["message"]) == (401, INVALID)
+
+
 @pytest.mark.parametrize(("method", "path", "body"), ALL, ids=ids)
 async def test_key_of_another_tenant(
     rest: httpx.AsyncClient, method: str, path: str, body: bytes

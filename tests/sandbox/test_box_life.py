@@ -235,7 +235,7 @@ async def test_a_fork_bomb_stays_in_its_box(bench: Bench, language: Language) ->
         PYTHON: "import os, time\nend = time.time() + 1\n"
         "while time.time() < end:\n try: os.fork()\n except OSError: pass\n",
         NODE: f"require('child_process').spawnSync('sh', ['-c', {bomb!r}])",
-        BASH: bomb,
+        BASH: f"exec sh -c '{bomb}'",  # Bash itself would wait for room, for 15 seconds
     }
     limits = replace(LIMITS, pids=32)
     async with bench.box(language, limits) as box:

@@ -2,8 +2,8 @@
 
 import http.client
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import IO
 
 # A server that is silent for longer hangs.
 TIMEOUT_S = 5.0
@@ -61,10 +61,9 @@ def exchange(
         TimeoutError: There was neither a reply nor an end.
     """
     with socket.create_connection(address, TIMEOUT_S) as connection:
-        try:
+        # It need not read all before it refuses.
+        with suppress(ConnectionError):
             connection.sendall(data)
-        except ConnectionError:
-            pass  # It need not read all before it refuses.
         if not complete:
             connection.settimeout(0.1)
             try:

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from skillbox import APIError, connection
+from skillbox import APIError
 from skillbox.aio import AsyncClient
 from skillbox.executor.v1 import event_pb2, execution_pb2
 from skillbox.executor.v1.execution_service_pb2 import (
@@ -56,7 +56,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr(connection.asyncio, "sleep", sleep)
+    monkeypatch.setattr("asyncio.sleep", sleep)
     monkeypatch.setattr("random.uniform", lambda _, longest: longest)
     return waits
 
