@@ -36,8 +36,8 @@ async def main() -> None:
         print("failed:", failed.is_error)
 
 
-async def show_log(message: LoggingMessageNotificationParams) -> None:
-    print(f"log of {message.logger}: {str(message.data).strip()}")
+async def show_log(params: LoggingMessageNotificationParams) -> None:
+    print(f"log of {params.logger}: {str(params.data).strip()}")
 
 
 async def show_progress(progress: float, total: float | None, message: str | None) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack import Client, Stack, alive
+from skillbox import Client as Sdk
+from skillbox_registry.pack import pack
+from tests.e2e.stack import API_KEY, Client, Stack, alive
 from tests.examples.running import SKILLS
 
 
@@ -18,8 +20,12 @@ def live(request: pytest.FixtureRequest) -> Iterator[Client]:
         try:
             stack.start()
             client = Client(stack, stack.status()["url"])
-            for skill in SKILLS:
-                client.cli_ok("skill", "push", skill)
+            with Sdk(client.url, API_KEY) as sdk:
+                for skill in SKILLS:
+                    archive = Path(name, f"{skill.name}.zip")
+                    with archive.open("wb") as file:
+                        pack(skill, file)
+                    sdk.register_skill(archive)
             yield client
             processes = stack.processes()
         finally:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
@@ -75,7 +75,7 @@ async def test_an_agent_uses_skills(live: Client, asynchronous: bool) -> None:
         ]
     )
     agent = create_agent(model, toolkit(live, "data-analysis", "word-counter").get_tools())
-    question = {"messages": [("user", "What is the mean?")]}
+    question: Any = {"messages": [HumanMessage("What is the mean?")]}
     state: Any = await agent.ainvoke(question) if asynchronous else agent.invoke(question)
     replies = [str(item.content) for item in state["messages"] if isinstance(item, ToolMessage)]
     assert replies[0] == "Error: container exited with code 1"

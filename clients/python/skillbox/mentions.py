@@ -8,6 +8,8 @@
 import re
 from dataclasses import dataclass
 
+__all__ = ["Mention", "find_mentions"]
+
 # What looks like a mention. Taking whole runs of word characters here keeps a fragment that is
 # too long, or goes on in capitals, from being read as the valid mention that it begins with.
 _CANDIDATE = re.compile(r"\$\[([a-z0-9:-]+)\]\.([\w-]+)")

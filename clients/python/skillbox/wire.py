@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import grpc
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
@@ -145,12 +147,19 @@ def run(kind: type[_Run], message: execution_pb2.Execution) -> _Run:
     values["execution_id"] = message.id
     values["status"] = status_word(message.status)
     values["reason"] = reason_word(message.reason)
+    for name in ("created_at", "started_at", "finished_at"):
+        if message.HasField(name):
+            values[name] = _rfc3339(getattr(message, name))
     if message.HasField("sandbox"):
         values["sandbox"] = members(message.sandbox, defaults=True)
     for name in ("input", "output"):
         if text := values.get(f"{name}_json"):
             values[name] = _parse(text)
     return from_members(kind, values)
+
+
+def _rfc3339(moment: Timestamp) -> str:
+    return moment.ToDatetime(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _parse(text: str) -> Any:
@@ -163,7 +172,7 @@ def _parse(text: str) -> Any:
 def event(message: ExecutionEvent) -> Event:
     """Reads an event; its data is that of the event over REST."""
     kind = message.WhichOneof("event") or ""
-    data: dict[str, Any] = {"time": message.time.ToJsonString()}
+    data: dict[str, Any] = {"time": _rfc3339(message.time)}
     match kind:
         case "started":
             data |= members(message.started.sandbox, defaults=True)
