@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: bench help setup check generate go openapi format test images demo up down wheel clean
+.PHONY: bench help setup check generate go openapi format test images demo up down constraints wheel clean
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -62,6 +62,10 @@ down: ## stop a stack that runs in the background
 
 bench: setup ## measure runs beside the raw Docker Engine
 	scripts/ensure-components tests $(BIN)/python benchmarks/latency.py $(ARGS)
+
+constraints: setup ## pin the versions that .venv has now
+	{ head -n 1 constraints.txt; $(BIN)/pip freeze --exclude-editable; } | grep -v ' @ ' >.build/constraints.txt
+	mv .build/constraints.txt constraints.txt
 
 wheel: setup ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation

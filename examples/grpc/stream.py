@@ -16,7 +16,7 @@ from skillbox.registry.v1 import skill_service_pb2 as skills
 from skillbox.registry.v1.skill_service_pb2_grpc import SkillServiceStub
 
 SERVER = os.environ.get("SKILLBOX_SERVER_URL", "http://localhost:8080")
-METADATA = [("authorization", f"Bearer {os.environ.get('SKILLBOX_API_KEY', '')}")]
+METADATA = (("authorization", f"Bearer {os.environ.get('SKILLBOX_API_KEY', '')}"),)
 CHUNK = 256 * 1024
 
 

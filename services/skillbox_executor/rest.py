@@ -58,13 +58,10 @@ class ExecutionRestServicer(ExecutionRestServiceServicer):
         self, request: pb.GetExecutionLogsRestRequest, context: Context
     ) -> AsyncIterator[HttpBody]:
         tenant_id = current_principal().tenant_id
-        # The first message carries the content type, also when nothing was printed.
-        first = True
-        async for event in self._queries.logs(tenant_id, request.id, follow=request.follow):
-            first = False
-            yield HttpBody(content_type=_TEXT, data=event.data)
-        if first:
-            yield HttpBody(content_type=_TEXT)
+        events = self._queries.logs(tenant_id, request.id, follow=request.follow)
+        pieces = (HttpBody(content_type=_TEXT, data=event.data) async for event in events)
+        async for piece in _at_least_one(pieces, _TEXT):
+            yield piece
 
     async def WatchExecutionRest(
         self, request: pb.WatchExecutionRestRequest, context: Context
@@ -72,5 +69,19 @@ class ExecutionRestServicer(ExecutionRestServiceServicer):
         tenant_id = current_principal().tenant_id
         header = dict(context.invocation_metadata() or ()).get("last-event-id")
         after = rest_json.event_id(str(header) if header else None, request.after_seq)
-        async for event in self._queries.watch(tenant_id, request.id, after):
-            yield rest_json.server_sent_event(event)
+        events = self._queries.watch(tenant_id, request.id, after)
+        pieces = (rest_json.server_sent_event(event) async for event in events)
+        async for piece in _at_least_one(pieces, rest_json.EVENT_STREAM):
+            yield piece
+
+
+async def _at_least_one(
+    pieces: AsyncIterator[HttpBody], content_type: str
+) -> AsyncIterator[HttpBody]:
+    """Makes an empty reply where there is nothing: the first piece carries the content type."""
+    empty = True
+    async for piece in pieces:
+        empty = False
+        yield piece
+    if empty:
+        yield HttpBody(content_type=content_type)

@@ -12,6 +12,8 @@ from skillbox_executor import convert
 from skillbox_executor.commands.queries import Record
 from skillbox_executor.domain import Event, EventKind, Execution, RunRequest, Status
 
+EVENT_STREAM = "text/event-stream"
+
 
 class RunBody(msgspec.Struct):
     """The body of `POST /v1/executions`. Unknown fields are ignored; null is like absence."""
@@ -126,7 +128,7 @@ def server_sent_event(event: Event) -> HttpBody:
         detail = {"stream": event.stream, "data": convert.log_text(event.data)}
     data = msgspec.json.encode({"time": _rfc3339(event.time), **detail})
     text = b"id: %d\nevent: %s\ndata: %s\n\n" % (event.seq, event.kind.value.encode(), data)
-    return HttpBody(content_type="text/event-stream", data=text)
+    return HttpBody(content_type=EVENT_STREAM, data=text)
 
 
 def _identity(execution: Execution) -> dict[str, Any]:

@@ -1,8 +1,14 @@
-"""Ports of this machine: finding free ones, and who has a taken one."""
+"""Ports of this machine: taking free ones, and who has a taken one.
+
+A taken port is bound but not listened on. The kernel then gives it to nobody who asks for any
+port, as every outgoing connection does, while a server that names it gets it: servers set
+SO_REUSEADDR.
+"""
 
 import errno
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -11,13 +17,11 @@ import psutil
 from skillbox_local.errors import LocalError
 
 
-def free_ports(count: int) -> list[int]:
-    """Returns different ports of the loopback that nobody listens on right now."""
+@contextmanager
+def take(count: int) -> Iterator[list[int]]:
+    """Takes free ports of the loopback for servers that are started meanwhile."""
     with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+        yield [stack.enter_context(_bound(socket.AF_INET, ("127.0.0.1", 0))) for _ in range(count)]
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,9 @@ class Address:
         return f"http://[{ip}]:{self.port}" if ip.version == 6 else f"http://{ip}:{self.port}"
 
 
-def claim(host: str, port: int) -> Address:
-    """Checks that the API can listen there.
+@contextmanager
+def take_for_api(host: str, port: int) -> Iterator[Address]:
+    """Takes the port of the API.
 
     Args:
         port: 0 takes any free one.
@@ -49,19 +54,26 @@ def claim(host: str, port: int) -> Address:
     Raises:
         LocalError: It is taken, forbidden, or `host` is no address of this machine.
     """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        family, _, _, _, address = found[0]
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            return Address(*probe.getsockname()[:2])
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            reason = f"port {port} of {host} is taken{_owner(port)}: choose another with --port"
-        else:
-            reason = f"cannot listen on port {port} of {host}: {error.strerror}"
-        raise LocalError(reason) from error
+    with ExitStack() as stack:
+        try:
+            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            taken = stack.enter_context(_bound(family, address))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                reason = f"port {port} of {host} is taken{_owner(port)}: choose another with --port"
+            else:
+                reason = f"cannot listen on port {port} of {host}: {error.strerror}"
+            raise LocalError(reason) from error
+        yield Address(str(address[0]), taken)
+
+
+@contextmanager
+def _bound(family: int, address: tuple[object, ...]) -> Iterator[int]:
+    """Binds a socket; yields its port."""
+    with socket.socket(family, socket.SOCK_STREAM) as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(address)
+        yield holder.getsockname()[1]
 
 
 def _owner(port: int) -> str:

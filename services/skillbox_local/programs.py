@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pydantic
 
 from skillbox_gateway.config import GatewaySettings
 from skillbox_gateway.run import command as gateway_command
+from skillbox_local import ports
 from skillbox_local.data_dir import DataDir
 from skillbox_local.errors import LocalError
-from skillbox_local.ports import Address, free_ports
+from skillbox_local.ports import Address
 from skillbox_local.process import Program
 
 # A run in flight gets this long to end by itself when the stack stops.
@@ -22,7 +24,7 @@ _GRACE_S = 3
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the parts listen: loopback ports, chosen anew at each start."""
+    """Where the parts listen, on the loopback."""
 
     s3: str
     auth: str
@@ -30,8 +32,11 @@ class Addresses:
     executor: str
 
     @classmethod
-    def choose(cls) -> "Addresses":
-        return cls(*(f"127.0.0.1:{port}" for port in free_ports(4)))
+    @contextmanager
+    def take(cls) -> Iterator["Addresses"]:
+        """Takes free ports, others at each start."""
+        with ports.take(4) as taken:
+            yield cls(*(f"127.0.0.1:{port}" for port in taken))
 
 
 def base_env() -> dict[str, str]:

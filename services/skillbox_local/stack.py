@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from skillbox_common.migrate import migrate
-from skillbox_local import ports, postgres, programs, state
+from skillbox_local import postgres, programs, state
 from skillbox_local.data_dir import DataDir
 from skillbox_local.options import Options
+from skillbox_local.ports import Address, take_for_api
 from skillbox_local.postgres import Postgres
+from skillbox_local.programs import Addresses
 from skillbox_local.readiness import wait_until_ready
 from skillbox_local.sandbox import Sandbox, choose
 from skillbox_local.state import State
@@ -38,11 +40,11 @@ async def run(options: Options, ready: Callable[[State], None]) -> None:
     with data.locked(), StopSignals(_tell_stopping) as stop:
         before = state.read(data.state)
         await _clean_up(before)
-        address = ports.claim(options.host, options.port)
-        _keep_api_key(data)
-        sandbox = await choose(options.sandbox)
-        async with postgres.prepare(data.postgres, programs.base_env()) as server:
-            await Stack(data, address, sandbox, server).run(stop, ready)
+        with take_for_api(options.host, options.port) as address, Addresses.take() as inner:
+            _keep_api_key(data)
+            sandbox = await choose(options.sandbox)
+            async with postgres.prepare(data.postgres, programs.base_env()) as server:
+                await Stack(data, address, inner, sandbox, server).run(stop, ready)
 
 
 @dataclass
@@ -50,7 +52,8 @@ class Stack:
     """The parts, started together because each waits for those that it needs."""
 
     data: DataDir
-    address: ports.Address
+    address: Address
+    inner: Addresses
     sandbox: Sandbox
     server: Postgres
     phase: str = "starting"
@@ -91,13 +94,12 @@ class Stack:
 
     async def _start(self) -> None:
         """Starts everything at once and waits until it serves."""
-        addresses = programs.Addresses.choose()
         # They stop in the reverse order: runs end while all that they need is still there.
         for program in (
             self.server.program(),
-            programs.s3(self.data, addresses),
-            programs.gateway(self.data, addresses, self.address),
-            *programs.services(self.data, addresses, self.server.dsn, self.sandbox.env),
+            programs.s3(self.data, self.inner),
+            programs.gateway(self.data, self.inner, self.address),
+            *programs.services(self.data, self.inner, self.server.dsn, self.sandbox.env),
         ):
             self._supervisor.start(program)
         await self.server.wait()
@@ -110,6 +112,7 @@ class Stack:
         try:
             async with asyncio.timeout(_REMOVE_BOXES_S):
                 await self.sandbox.remove_boxes(self.data.executor_id())
+        # Whatever it is, all the rest has stopped and shall be reported as stopped.
         except Exception as error:
             print(f"boxes may be left: {error}", file=sys.stderr)
 

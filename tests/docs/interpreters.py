@@ -24,7 +24,7 @@ class Shell:
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(f"{code}\necho\necho '{_END}'\n")
         self._process.stdin.flush()
-        lines = []
+        lines: list[str] = []
         for line in self._process.stdout:
             if line == f"{_END}\n":
                 return "".join(lines)

@@ -32,11 +32,10 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     with tempfile.TemporaryDirectory(prefix="skillbox-e2e-") as name:
         stack = Stack(Path(name, "data"), request.param)
         try:
-            stack.start()
-            status = stack.status()
-            assert status["sandbox"] == request.param
+            client = stack.start()
+            assert stack.status()["sandbox"] == request.param
             processes = stack.processes()
-            yield Client(stack, status["url"])
+            yield client
             processes += stack.processes()
         finally:
             done = stack.down()

@@ -67,24 +67,24 @@ class Stack:
 
     data_dir: Path
     sandbox: str
-    port: int = 0
     binary: Path = SKILLBOX
     env: Mapping[str, str] = field(default_factory=dict)
 
     def up(self, *options: str) -> subprocess.CompletedProcess[str]:
         """Starts it in the background; the caller looks at the exit code."""
         return skillbox(
-            *("up", "--detach", "--port", str(self.port), "--data-dir", self.data_dir),
+            *("up", "--detach", "--port", "0", "--data-dir", self.data_dir),
             *("--sandbox", self.sandbox, *options),
             env={"SKILLBOX_BOOTSTRAP_API_KEY": API_KEY, **self.env},
             binary=self.binary,
             cwd=self.data_dir.parent,
         )
 
-    def start(self) -> None:
+    def start(self) -> "Client":
         """Starts it; fails with what it said when it does not start."""
         done = self.up()
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{self.logs()}"
+        return Client(self, self.status()["url"])
 
     def down(self) -> subprocess.CompletedProcess[str]:
         return skillbox("down", "--data-dir", self.data_dir, binary=self.binary)

@@ -176,8 +176,7 @@ async def test_second_signal_forces(folder: Path) -> None:
 
 
 async def test_what_crashes_is_restarted(stack: Stack) -> None:
-    stack.start()
-    client = Client(stack, stack.status()["url"])
+    client = stack.start()
     await client.push(skills.PYTHON)
     for name in ("postgres", "executor"):
         os.kill(stack.status()["services"][name]["pid"], signal.SIGKILL)

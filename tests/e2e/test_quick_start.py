@@ -10,22 +10,18 @@ import pytest
 
 from tests.e2e.conftest import DRIVERS
 from tests.e2e.quick_start import check_history, five_commands
-from tests.e2e.stack import Client, Stack
-from tests.support.parts import free_port
+from tests.e2e.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
 async def test_everything_survives_a_restart(folder: Path, driver: str) -> None:
-    stack = Stack(folder / "data", driver, port=free_port())
-    client = Client(stack, f"http://127.0.0.1:{stack.port}")
+    stack = Stack(folder / "data", driver)
     try:
-        stack.start()
-        execution_id = await asyncio.to_thread(five_commands, client)
+        execution_id = await asyncio.to_thread(five_commands, stack.start())
         assert stack.down().returncode == 0
-        stack.start()
-        await asyncio.to_thread(check_history, client, execution_id)
+        await asyncio.to_thread(check_history, stack.start(), execution_id)
     finally:
         stack.down()
     assert not await stack.containers()
@@ -35,11 +31,9 @@ async def test_everything_survives_a_restart(folder: Path, driver: str) -> None:
 @pytest.mark.timeout(400)
 async def test_the_wheel_is_complete(folder: Path) -> None:
     skillbox = await asyncio.to_thread(_install_wheel, folder)
-    stack = Stack(folder / "data", "bubblewrap", port=free_port(), binary=skillbox)
-    client = Client(stack, f"http://127.0.0.1:{stack.port}")
+    stack = Stack(folder / "data", "bubblewrap", binary=skillbox)
     try:
-        stack.start()
-        await asyncio.to_thread(five_commands, client)
+        await asyncio.to_thread(five_commands, stack.start())
     finally:
         stack.down()
 

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -67,13 +67,11 @@ def http_url(live: Client) -> Iterator[str]:
 def server(live: Client, request: pytest.FixtureRequest) -> StdioServerParameters | str:
     if request.param == "http":
         return str(request.getfixturevalue("http_url"))
-    return StdioServerParameters(command=str(SKILLBOX), args=["mcp"], env=environment(live.env))
+    return stdio(live.env)
 
 
-@pytest.fixture(params=["auto", "legacy"])
-def mode(request: pytest.FixtureRequest) -> str:
-    """The protocol of today, and the one with a handshake before it."""
-    return str(request.param)
+def stdio(env: Mapping[str, str]) -> StdioServerParameters:
+    return StdioServerParameters(command=str(SKILLBOX), args=["mcp"], env=environment(env))
 
 
 def text_of(content: Any) -> str:
@@ -81,7 +79,15 @@ def text_of(content: Any) -> str:
     return content.text
 
 
-async def test_a_skill_is_a_tool(server: Any, mode: str) -> None:
+async def test_a_skill_is_a_tool(server: Any) -> None:
+    await check_tool(server, "auto")
+
+
+async def test_a_skill_is_a_tool_in_the_protocol_before(http_url: str) -> None:
+    await check_tool(http_url, "legacy")
+
+
+async def check_tool(server: Any, mode: str) -> None:
     logs: list[LoggingMessageNotificationParams] = []
     heard: list[tuple[float, float | None, str | None]] = []
 
@@ -108,9 +114,9 @@ async def test_a_skill_is_a_tool(server: Any, mode: str) -> None:
     assert {(message.level, message.logger) for message in logs} == {("info", "slow-count")}
 
 
-async def test_files_are_resources(live: Client, server: Any) -> None:
+async def test_files_are_resources(live: Client, http_url: str) -> None:
     await live.push(LEAVER)
-    async with Mcp(server) as client:
+    async with Mcp(http_url) as client:
         result = await client.call_tool("leaver", {})
         links = {item.name: item for item in result.content if isinstance(item, ResourceLink)}
         assert set(links) == {"raw.bin", "a b/grün?.txt"}
@@ -136,8 +142,8 @@ async def test_files_are_resources(live: Client, server: Any) -> None:
                 await client.read_resource(uri)
 
 
-async def test_failures_are_for_the_model_to_read(server: Any) -> None:
-    async with Mcp(server) as client:
+async def test_failures_are_for_the_model_to_read(http_url: str) -> None:
+    async with Mcp(http_url) as client:
         result = await client.call_tool("exit-code", {"code": 3})
         assert result.is_error
         assert text_of(result.content[0]) == "Error: container exited with code 3"
@@ -224,8 +230,6 @@ def test_an_address_in_use_is_an_error(live: Client, http_url: str) -> None:
 
 
 async def test_without_a_key_there_is_a_hint(live: Client) -> None:
-    env = environment({"SKILLBOX_SERVER_URL": live.url})
-    server = StdioServerParameters(command=str(SKILLBOX), args=["mcp"], env=env)
-    async with Mcp(server) as client:
+    async with Mcp(stdio({"SKILLBOX_SERVER_URL": live.url})) as client:
         with pytest.raises(MCPError, match="set SKILLBOX_API_KEY"):
             await client.list_tools()

@@ -8,6 +8,7 @@ from skillbox.client import APIError, RunResult, SkillDetail
 _ROOT = ("$schema", "$defs", "definitions")
 
 INPUT_DESCRIPTION = "Input of the skill, as its instructions describe it."
+_ANY_INPUT = {"type": "object", "description": INPUT_DESCRIPTION}
 
 
 def can_run(skill: SkillDetail) -> bool:
@@ -30,7 +31,7 @@ def arguments_schema(skill: SkillDetail) -> dict[str, Any]:
     if takes_object(skill):
         return {"properties": {}, **(skill.input_schema or {})}
     # References within the schema go from its root, which is further up then.
-    inner = dict(skill.input_schema or {"type": "object", "description": INPUT_DESCRIPTION})
+    inner = dict(_ANY_INPUT if skill.input_schema is None else skill.input_schema)
     outer: dict[str, Any] = {name: inner.pop(name) for name in _ROOT if name in inner}
     required = [] if skill.input_schema is None else ["input"]
     return {**outer, "type": "object", "properties": {"input": inner}, "required": required}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+import httpx
 import pytest
 
 from tests.support.socket_proxy import SocketProxy, read_reply, request
@@ -221,3 +222,10 @@ async def test_a_body_may_come_in_pieces(proxy: SocketProxy, text: bytes, name: 
                 await asyncio.sleep(0.02)
             assert (await read_reply(reader)).status == status
         await proxy.ask("DELETE", f"/v1.41/containers/{name}?force=1&v=1")
+
+
+async def test_there_is_no_http2_with_prior_knowledge(proxy: SocketProxy) -> None:
+    url = f"http://127.0.0.1:{proxy.port}/_ping"
+    async with httpx.AsyncClient(http1=False, http2=True) as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get(url)

@@ -12,6 +12,7 @@ from google.api.httpbody_pb2 import HttpBody
 
 from skillbox.executor.v1 import execution_pb2
 from skillbox.executor.v1.execution_pb2 import Execution, ExecutionReason, ExecutionStatus
+from skillbox.executor.v1.execution_rest_pb2 import WatchExecutionRestRequest
 from skillbox.executor.v1.execution_service_pb2 import (
     CancelExecutionRequest,
     GetExecutionLogsRequest,
@@ -230,6 +231,9 @@ async def test_a_watch_resumes_where_it_was_cut(stack: Stack) -> None:
     # Whoever has seen the end is not made to wait for more.
     async with asyncio.timeout(5):
         assert await seqs(everything[-1]) == await seqs(1000) == []
+        watch = WatchExecutionRestRequest(id=execution.id, after_seq=1000)
+        (empty,) = [piece async for piece in stack.rest.WatchExecutionRest(watch, metadata=ALICE)]
+    assert (empty.content_type, empty.data) == ("text/event-stream", b"")
 
 
 async def test_cancel_ends_a_run_within_a_second(stack: Stack) -> None:

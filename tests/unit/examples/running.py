@@ -56,7 +56,11 @@ def run_skill(name: str, folder: Path, data: Any, *args: str) -> Ran:
         json.loads(output.read_text()) if output.exists() else None,
         done.stdout,
         done.stderr,
-        {path.name: path.read_text() for path in files.iterdir()},
+        {
+            path.relative_to(files).as_posix(): path.read_text()
+            for path in files.rglob("*")
+            if path.is_file()
+        },
     )
 
 

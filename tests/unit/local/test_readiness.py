@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from skillbox_local.errors import LocalError
-from skillbox_local.ports import free_ports
+from skillbox_local.ports import take
 from skillbox_local.readiness import wait_until_ready
 
 Reply = tuple[int, object]
@@ -78,6 +78,8 @@ async def test_says_what_is_missing(gateway: Gateway, reply: object, text: str) 
 
 
 async def test_says_when_nobody_listens() -> None:
-    (port,) = free_ports(1)
-    with pytest.raises(LocalError, match="the gateway does not answer"):
+    with (
+        take(1) as (port,),
+        pytest.raises(LocalError, match="the gateway does not answer"),
+    ):
         await wait_until_ready(f"http://127.0.0.1:{port}", 0)

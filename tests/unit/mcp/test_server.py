@@ -3,6 +3,7 @@
 import io
 import tarfile
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import grpc
@@ -35,7 +36,12 @@ def skill(name: str = "echo", **members: Any) -> skill_pb2.Skill:
 
 
 async def get_skill(request: Any, _: Any) -> skill_pb2.Skill:
-    return skill(request.name)
+    return skill(request.name, mode="instructions" if request.name == "guide" else "executable")
+
+
+async def list_skills(_: Any, __: Any) -> ListSkillsResponse:
+    names = ("echo", "echo", "guide")
+    return ListSkillsResponse(skills=[skill_pb2.SkillSummary(name=name) for name in names])
 
 
 def running(**members: Any) -> Any:
@@ -48,22 +54,18 @@ def running(**members: Any) -> Any:
     return run
 
 
+def serving(run: Any) -> AbstractAsyncContextManager[str]:
+    return serve(ListSkills=list_skills, GetSkill=get_skill, RunSkillStream=run)
+
+
 async def test_instructions_alone_are_no_tool() -> None:
-    async def list_skills(_: Any, __: Any) -> ListSkillsResponse:
-        names = ("echo", "echo", "guide")
-        return ListSkillsResponse(skills=[skill_pb2.SkillSummary(name=name) for name in names])
-
-    async def get(request: Any, _: Any) -> skill_pb2.Skill:
-        return skill(request.name, mode="instructions" if request.name == "guide" else "executable")
-
-    async with serve(ListSkills=list_skills, GetSkill=get) as url, client(url) as mcp:
+    async with serve(ListSkills=list_skills, GetSkill=get_skill) as url, client(url) as mcp:
         [tool] = (await mcp.list_tools()).tools
     assert (tool.name, tool.description, tool.output_schema) == ("echo", "Does it.", None)
 
 
 async def test_output_that_is_no_object_is_text() -> None:
-    methods = {"GetSkill": get_skill, "RunSkillStream": running(output_json="[1]")}
-    async with serve(**methods) as url, client(url) as mcp:
+    async with serving(running(output_json="[1]")) as url, client(url) as mcp:
         result = await mcp.call_tool("echo", {})
     assert result.structured_content is None
     assert result.content == [TextContent(text="[\n  1\n]")]
@@ -72,8 +74,7 @@ async def test_output_that_is_no_object_is_text() -> None:
 
 async def test_links_have_an_end() -> None:
     names = [f"{number}.txt" for number in range(files.MAX_LINKS + 1)]
-    methods = {"GetSkill": get_skill, "RunSkillStream": running(files_list=names)}
-    async with serve(**methods) as url, client(url) as mcp:
+    async with serving(running(files_list=names)) as url, client(url) as mcp:
         result = await mcp.call_tool("echo", {})
     assert sum(isinstance(item, ResourceLink) for item in result.content) == files.MAX_LINKS
     assert result.content[-1] == TextContent(text=f"{len(names)} files in all")
@@ -84,7 +85,7 @@ async def test_a_refused_call_is_for_the_model_to_read() -> None:
         await refuse(context, grpc.StatusCode.PERMISSION_DENIED, reason="SCOPE_MISSING")
         yield RunSkillStreamResponse()
 
-    async with serve(GetSkill=get_skill, RunSkillStream=run) as url, client(url) as mcp:
+    async with serving(run) as url, client(url) as mcp:
         result = await mcp.call_tool("echo", {})
     assert result.is_error
     assert result.content == [TextContent(text="Error: skillbox: 403 forbidden: no")]
