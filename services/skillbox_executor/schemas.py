@@ -33,7 +33,10 @@ def check(schema_json: str, document_json: str) -> None:
     problems = []
     for problem in validator.iter_errors(document):
         path = "/".join(str(part) for part in problem.instance_path) or "(root)"
-        problems.append(f"{path}: {problem.kind.name}")
+        # Their messages name properties of the document.
+        unknown = problem.kind.name in ("additionalProperties", "unevaluatedProperties")
+        text = "has properties that are not allowed" if unknown else problem.message
+        problems.append(f"{path}: {text}")
         if len(problems) == _MAX_PROBLEMS:
             break
     if problems:
@@ -54,4 +57,5 @@ def _validator(schema_json: str) -> jsonschema_rs.Draft202012Validator:
         json.loads(schema_json),
         pattern_options=jsonschema_rs.RegexOptions(),
         retriever=refuse,
+        mask="the value",
     )

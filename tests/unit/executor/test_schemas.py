@@ -28,8 +28,19 @@ def test_what_does_not_fit_is_named_without_its_value(document: str) -> None:
 
 
 def test_the_path_is_named() -> None:
-    with pytest.raises(SchemaViolation, match="data/1: type"):
+    with pytest.raises(SchemaViolation, match='data/1: the value is not of type "integer"'):
         schemas.check(SCHEMA, '{"data":[1,"x"]}')
+
+
+def test_a_missing_property_is_named() -> None:
+    with pytest.raises(SchemaViolation, match='"data" is a required property'):
+        schemas.check(SCHEMA, "{}")
+
+
+def test_the_names_in_the_document_are_not_told() -> None:
+    with pytest.raises(SchemaViolation, match="has properties that are not allowed") as caught:
+        schemas.check('{"additionalProperties":false}', '{"secret":1}')
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("schema", ['{"$ref":"http://127.0.0.1:9/x.json"}', '{"type":5}', "[", "1"])
