@@ -11,6 +11,28 @@ from typing import Any
 import jsonschema_rs
 
 _MAX_PROBLEMS = 5
+# Rules whose messages, with the value masked, speak of the schema and not of the document.
+_TOLD = frozenset(
+    {
+        "type",
+        "required",
+        "enum",
+        "const",
+        "pattern",
+        "format",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+        "minProperties",
+        "maxProperties",
+    }
+)
 
 
 class SchemaViolation(Exception):
@@ -33,10 +55,8 @@ def check(schema_json: str, document_json: str) -> None:
     problems = []
     for problem in validator.iter_errors(document):
         path = "/".join(str(part) for part in problem.instance_path) or "(root)"
-        # Their messages name properties of the document.
-        unknown = problem.kind.name in ("additionalProperties", "unevaluatedProperties")
-        text = "has properties that are not allowed" if unknown else problem.message
-        problems.append(f"{path}: {text}")
+        rule = problem.kind.name
+        problems.append(f"{path}: {problem.message if rule in _TOLD else f'breaks {rule}'}")
         if len(problems) == _MAX_PROBLEMS:
             break
     if problems:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from tests.fuzz import odd
 from tests.support.raw_http import Request
 
 
@@ -21,71 +22,12 @@ class Spoiled:
 
 Mutation = Callable[[random.Random, Request], Spoiled]
 
-_ODD_BYTES = [b"\0", b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\xf0\x9f\x92\xa9", b"\x7f", b"\x1b"]
-_ODD_TEXTS = [
-    *(b"", b"%20", b".", b"..", b"%2e%2e", b"..%2f..", b"%00", b"%ff", b"%zz", b"%", b"%c0%af"),
-    *(b"%252f", b"\\", b"'--", b"%27%20or%201=1", b"%0d%0aX-Evil:%201", b"a" * 3000, b"latest"),
-    *(b"-1", b"9" * 30, b"*", b"{id}", b":cancel", b"a:b", b"%F0%9F%92%A9", b"null", b";a=b", b"?"),
-]
-_HEADERS = [
-    *(b"Authorization", b"Content-Type", b"Content-Encoding", b"X-Tenant-ID", b"X-Request-ID"),
-    *(b"Last-Event-ID", b"Accept", b"Expect", b"TE", b"Upgrade", b"Connection", b"Host", b"Range"),
-    *(
-        b"grpc-timeout",
-        b"grpc-encoding",
-        b"grpc-status",
-        b"x-http-code",
-        b"x-rest-error",
-        b"Cookie",
-    ),
-    *(b"x-local-reply", b"x-envoy-original-method", b"x-envoy-original-path", b"traceparent"),
-    *(b"x-envoy-upstream-rq-timeout-ms", b"X-Forwarded-For", b"a-bin", b"Idempotency-Key"),
-]
-_VALUES = [
-    *(b"", b"x", b"bearer", b"Bearer ", b"Bearer sk-", b"Basic YTpi", b"0", b"-1", b"1n", b"500"),
-    *(b"gzip", b"100-continue", b"h2c", b"websocket", b"close", b"keep-alive, x", b"trailers"),
-    *(b"application/json; charset=utf-16", b"multipart/form-data", b"text/plain", b"\xc3\xa9"),
-    *(b"multipart/form-data; boundary=", b"a" * 2000, b"a, b", b'"', b"\xff\xfe", b"$(id)", b"\t"),
-]
-_JSON = [
-    *(b"", b" ", b"{", b"[]", b"null", b"1", b'"a"', b"{}", b'{"skill":', b'{"skill":1}'),
-    *(b'{"skill":"echo"}{}', b'{"skill":"echo",}', b'{"skill":"\\ud800"}', b'{"skill":"\\u0000"}'),
-    *(b'\xef\xbb\xbf{"skill":"echo"}', b'{"skill":"echo","skill":"nobody"}', b"{'skill':'echo'}"),
-    *(b'{"skill":"echo","input":NaN}', b'{"skill":"echo","input":1e999}', b"\xff\xfe{\0}\0"),
-    *(b'{"skill":"echo","input":"\xc3\x28"}', b'{"skill":"echo","env":{"A":1}}', b"\x1f\x8b\x08"),
-    *(b'{"skill":"echo","env":{"A":"\\u0000"}}', b'{"skill":"echo","args":["\\u0000","\\ud800"]}'),
-    *(b'{"skill":"echo","env":{"":""," ":"=","A=B":""}}', b'{"skill":"../x","version":"%00"}'),
-    *(b'{"skill":"echo","entrypoint":"../../x"}', b'{"skill":"echo","version":"\xf0\x9f\x92\xa9"}'),
-    *(b'{"skill":"echo","input":%s}' % (b"9" * 5000), b'{"skill":"echo","input":"\\u0000\\ud800"}'),
-    *(b'{"input":' + b"[" * 3000 + b"]" * 3000 + b',"skill":"echo"}', b"[" * 100_000),
-    *(b'{"a":' * 3000 + b"1" + b"}" * 3000, b'{"ttl":"1e9s"}', b'{"ttl":-1,"scopes":[null,{}]}'),
-    *(b'{"ttl":"99999999999999s"}', b'{"name":"\\u0000"}', b'{"scopes":["admin","admin"]}'),
-]
-_CHUNKS = [
-    *(b"5\r\nhello\r\n0\r\n\r\n", b"0\r\n\r\n", b"0\r\nX-Trailer: 1\r\ngrpc-status: 0\r\n\r\n"),
-    *(b"5;ext=1\r\nhello\r\n0\r\n\r\n", b"zz\r\nhello\r\n0\r\n\r\n", b"-1\r\n\r\n", b"\r\n\r\n"),
-    *(b"5\r\nhelloworld\r\n0\r\n\r\n", b"ffffffffffffffffff\r\n", b"0x5\r\nhello\r\n0\r\n\r\n"),
-    *(b"5\nhello\n0\n\n", b" 5\r\nhello\r\n0\r\n\r\n", b"5\r\nhel"),
-]
-_METHODS = [b"HEAD", b"PUT", b"PATCH", b"OPTIONS", b"TRACE", b"get", b"PRI", b"CONNECT", b"A" * 300]
-_METHODS += [b"GE T", b"", b"G\0T", b"POST", b"DELETE", b"*", b"PROPFIND", b"\xff"]
-_VERSIONS = [
-    b"HTTP/1.0",
-    b"HTTP/0.9",
-    b"HTTP/2.0",
-    b"HTTP/9.9",
-    b"http/1.1",
-    b"HTTP/1.1 ",
-    b"",
-    b"X",
-]
-
 
 def path(rng: random.Random, good: Request) -> Spoiled:
     """Puts something odd in the place of a part of the path, or between two."""
     parts = good.target.split(b"/")
     position = rng.randrange(1, len(parts))
-    parts[position : position + rng.randint(0, 1)] = [rng.choice([*_ODD_TEXTS, *_ODD_BYTES])]
+    parts[position : position + rng.randint(0, 1)] = [rng.choice([*odd.TEXTS, *odd.BYTES])]
     return Spoiled(replace(good, target=b"/".join(parts)).encode())
 
 
@@ -112,7 +54,7 @@ def query(rng: random.Random, good: Request) -> Spoiled:
     names = [b"page_size", b"page_token", b"status", b"skill", b"follow", b"after_seq", b"id", b"x"]
     names += [b"run.skill", b"body", b"name", b"", b"%ff", b"__proto__", b"page_size[]"]
     values = [
-        *_ODD_TEXTS,
+        *odd.TEXTS,
         b"1",
         b"0",
         b"true",
@@ -130,9 +72,9 @@ def query(rng: random.Random, good: Request) -> Spoiled:
 
 def header_value(rng: random.Random, good: Request) -> Spoiled:
     """Gives a header that means something an odd value, in place of its own or beside it."""
-    name = rng.choice(_HEADERS)
+    name = rng.choice(odd.HEADERS)
     own = [item for item in good.headers if rng.random() < 0.5 or item[0] != name]
-    value = rng.choice([*_VALUES, *_ODD_TEXTS, *_ODD_BYTES])
+    value = rng.choice([*odd.VALUES, *odd.TEXTS, *odd.BYTES])
     return Spoiled(replace(good, headers=[*own, (name, value)]).encode())
 
 
@@ -170,7 +112,7 @@ def json_body(rng: random.Random, good: Request) -> Spoiled:
         b"/v1/executions/x:cancel",
     ]
     return Spoiled(
-        replace(good, method=b"POST", target=rng.choice(paths), body=rng.choice(_JSON)).encode()
+        replace(good, method=b"POST", target=rng.choice(paths), body=rng.choice(odd.JSON)).encode()
     )
 
 
@@ -213,7 +155,7 @@ def framing(rng: random.Random, good: Request) -> Spoiled:
     how = rng.choice(
         [[chunked], [(b"Content-Length", length)], [chunked, (b"Content-Length", b"3")]]
     )
-    tail = rng.choice(_CHUNKS) if chunked in how else b"hello"
+    tail = rng.choice(odd.CHUNKS) if chunked in how else b"hello"
     spoiled = replace(good, method=b"POST", headers=[*good.headers, *how], tail=tail)
     return Spoiled(spoiled.encode(), complete=False)
 
@@ -221,8 +163,8 @@ def framing(rng: random.Random, good: Request) -> Spoiled:
 def start_line(rng: random.Random, good: Request) -> Spoiled:
     """Asks with another method, or in another version."""
     if rng.random() < 0.5:
-        return Spoiled(replace(good, method=rng.choice(_METHODS)).encode(), complete=False)
-    return Spoiled(replace(good, version=rng.choice(_VERSIONS)).encode(), complete=False)
+        return Spoiled(replace(good, method=rng.choice(odd.METHODS)).encode(), complete=False)
+    return Spoiled(replace(good, version=rng.choice(odd.VERSIONS)).encode(), complete=False)
 
 
 def flipped(rng: random.Random, good: Request) -> Spoiled:
