@@ -64,6 +64,7 @@ bench: setup ## measure runs beside the raw Docker Engine
 	scripts/ensure-components tests $(BIN)/python benchmarks/latency.py $(ARGS)
 
 constraints: setup ## pin the versions that .venv has now
+	mkdir -p .build
 	{ head -n 1 constraints.txt; $(BIN)/pip freeze --exclude-editable; } | grep -v ' @ ' >.build/constraints.txt
 	mv .build/constraints.txt constraints.txt
 
