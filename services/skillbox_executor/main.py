@@ -100,6 +100,10 @@ async def serve(settings: ExecutorSettings) -> None:
         async def postgres() -> None:
             await check_schema(PACKAGE, pool)
 
+        async def recover() -> None:
+            await postgres()
+            await runs.recover()
+
         checks = {"postgres": postgres, "s3": artifacts.check, "sandbox": driver.check}
         peers = {"auth": peer_check(auth), "registry": peer_check(registry)}
         grpc_server = server.create_server(
@@ -120,7 +124,7 @@ async def serve(settings: ExecutorSettings) -> None:
             listen=settings.listen,
             services=(*SERVICES, *PEERS),
             checks=checks,
-            prepare=(artifacts.ensure_bucket, runs.recover),
+            prepare=(artifacts.ensure_bucket, recover),
             grace=settings.shutdown_grace,
         )
 

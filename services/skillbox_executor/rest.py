@@ -58,10 +58,11 @@ class ExecutionRestServicer(ExecutionRestServiceServicer):
         self, request: pb.GetExecutionLogsRestRequest, context: Context
     ) -> AsyncIterator[HttpBody]:
         tenant_id = current_principal().tenant_id
-        events = self._queries.logs(tenant_id, request.id, follow=request.follow)
-        pieces = (HttpBody(content_type=_TEXT, data=event.data) async for event in events)
-        async for piece in _at_least_one(pieces, _TEXT):
-            yield piece
+        events = await self._queries.logs(tenant_id, request.id, follow=request.follow)
+        # At once, and also when nothing is printed: it carries the content type.
+        yield HttpBody(content_type=_TEXT)
+        async for event in events:
+            yield HttpBody(content_type=_TEXT, data=event.data)
 
     async def WatchExecutionRest(
         self, request: pb.WatchExecutionRestRequest, context: Context
@@ -69,19 +70,7 @@ class ExecutionRestServicer(ExecutionRestServiceServicer):
         tenant_id = current_principal().tenant_id
         header = dict(context.invocation_metadata() or ()).get("last-event-id")
         after = rest_json.event_id(str(header) if header else None, request.after_seq)
-        events = self._queries.watch(tenant_id, request.id, after)
-        pieces = (rest_json.server_sent_event(event) async for event in events)
-        async for piece in _at_least_one(pieces, rest_json.EVENT_STREAM):
-            yield piece
-
-
-async def _at_least_one(
-    pieces: AsyncIterator[HttpBody], content_type: str
-) -> AsyncIterator[HttpBody]:
-    """Makes an empty reply where there is nothing: the first piece carries the content type."""
-    empty = True
-    async for piece in pieces:
-        empty = False
-        yield piece
-    if empty:
-        yield HttpBody(content_type=content_type)
+        events = await self._queries.watch(tenant_id, request.id, after)
+        yield HttpBody(content_type=rest_json.EVENT_STREAM)
+        async for event in events:
+            yield rest_json.server_sent_event(event)

@@ -33,7 +33,7 @@ class ExecutionServicer(ExecutionServiceServicer):
     ) -> AsyncIterator[pb.RunSkillStreamResponse]:
         principal = current_principal()
         async with self._runs.held(principal, convert.run_request(request.run)) as execution_id:
-            async for event in self._queries.watch(principal.tenant_id, execution_id, 0):
+            async for event in await self._queries.watch(principal.tenant_id, execution_id, 0):
                 reply = pb.RunSkillStreamResponse(event=convert.event_message(execution_id, event))
                 if event.kind is EventKind.FINISHED:
                     record = await self._queries.get(principal.tenant_id, execution_id)
@@ -68,12 +68,12 @@ class ExecutionServicer(ExecutionServiceServicer):
         self, request: pb.WatchExecutionRequest, context: Context
     ) -> AsyncIterator[pb.WatchExecutionResponse]:
         tenant_id = current_principal().tenant_id
-        async for event in self._queries.watch(tenant_id, request.id, request.after_seq):
+        async for event in await self._queries.watch(tenant_id, request.id, request.after_seq):
             yield pb.WatchExecutionResponse(event=convert.event_message(request.id, event))
 
     async def GetExecutionLogs(
         self, request: pb.GetExecutionLogsRequest, context: Context
     ) -> AsyncIterator[pb.GetExecutionLogsResponse]:
         tenant_id = current_principal().tenant_id
-        async for event in self._queries.logs(tenant_id, request.id, follow=request.follow):
+        async for event in await self._queries.logs(tenant_id, request.id, follow=request.follow):
             yield pb.GetExecutionLogsResponse(log=convert.log_message(event))

@@ -11,7 +11,11 @@ import structlog
 from skillbox_common.interceptors.around import AroundInterceptor, Call
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
-_QUIET = ("/grpc.health.v1.Health/", "/skillbox.auth.v1.IntrospectionService/")
+_QUIET = (
+    "/grpc.health.v1.Health/",
+    "/skillbox.auth.v1.IntrospectionService/",
+    "/skillbox.executor.v1.ReadinessService/",
+)
 _log = structlog.get_logger(__name__)
 
 

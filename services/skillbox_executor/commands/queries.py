@@ -84,7 +84,7 @@ class Queries:
     async def watch(
         self, tenant_id: str, execution_id: str, after_seq: int
     ) -> AsyncIterator[Event]:
-        """Yields events behind `after_seq` until the execution has ended.
+        """Returns the events behind `after_seq`, as they come until the execution has ended.
 
         Raises:
             ExecutionNotFound: See `ExecutionStore.get`.
@@ -95,17 +95,19 @@ class Queries:
         execution = await self._store.get(tenant_id, execution_id)
         # A caller who has seen `finished` may ask again: nothing is to come.
         follow = not execution.status.final
-        async for event in self._feed.watch(execution.id, after_seq, follow=follow):
-            yield event
+        return self._feed.watch(execution.id, after_seq, follow=follow)
 
     async def logs(
         self, tenant_id: str, execution_id: str, *, follow: bool
     ) -> AsyncIterator[Event]:
-        """Yields what was printed so far, or with `follow` until the execution has ended."""
+        """Returns what was printed so far, or with `follow` until the execution has ended.
+
+        Raises:
+            ExecutionNotFound: See `ExecutionStore.get`.
+        """
         execution = await self._store.get(tenant_id, execution_id)
-        async for event in self._feed.watch(execution.id, follow=follow):
-            if event.kind is EventKind.LOG:
-                yield event
+        events = self._feed.watch(execution.id, follow=follow)
+        return (event async for event in events if event.kind is EventKind.LOG)
 
 
 def _cursor(page_token: str) -> Cursor | None:
