@@ -15,7 +15,7 @@ from skillbox_executor.sandbox.docker import DockerDriver
 from skillbox_executor.sandbox.interface import EngineUnavailable, ImageMissing, Language
 from tests.sandbox import test_box_life, test_conformance
 from tests.sandbox.conftest import containers_of
-from tests.sandbox.skills import LIMITS, Bench
+from tests.sandbox.skills import LIMITS, Bench, payload
 from tests.sandbox.socket_proxy.conftest import ABSENT
 from tests.support.socket_proxy import SocketProxy, read_reply, request
 
@@ -125,7 +125,7 @@ async def test_what_the_proxy_costs(bench: Bench, docker_bench: Bench) -> None:
         for name, each in (("direct", docker_bench), ("proxy", bench)):
             start = time.monotonic()
             async with each.box(BASH) as box:
-                await each.run_in(box, test_box_life.payload(BASH, "echo"))
+                await each.run_in(box, payload(BASH, "echo"))
             times[name].append(time.monotonic() - start)
             await asyncio.sleep(0)
     medians = {name: f"{1000 * statistics.median(each):.0f} ms" for name, each in times.items()}

@@ -59,7 +59,7 @@ def test_a_box_within_the_limits_matches_the_pattern_of_its_language(language: L
     patterns = {
         each: body_pattern(each, OWNER, IMAGES, ("runc", "runsc"), MOST) for each in Language
     }
-    chance = random.Random(1)  # noqa: S311 - no secret
+    chance = random.Random(1)
     for image in IMAGES:
         for runtime in ("runc", "runsc"):
             limits = Limits(
@@ -167,9 +167,27 @@ def test_the_command_line_writes_the_files(
 ) -> None:
     folder = tmp_path / "proxy"
     proxy.main(
-        ["render", "--to", str(folder), "--socket", "/run/docker.sock", "--listen", ":2376"]
-        + ["--owner", "one", "--images", "a, b", "--runtimes", "runsc", "--max-memory", "1Gi"]
-        + ["--max-cpus", "1.5", "--max-timeout", "1h"]
+        [
+            "render",
+            "--to",
+            str(folder),
+            "--socket",
+            "/run/docker.sock",
+            "--listen",
+            ":2376",
+            "--owner",
+            "one",
+            "--images",
+            "a, b",
+            "--runtimes",
+            "runsc",
+            "--max-memory",
+            "1Gi",
+            "--max-cpus",
+            "1.5",
+            "--max-timeout",
+            "1h",
+        ]
     )
     assert capsys.readouterr().out == f"{folder / CONFIG}\n"
     expected = ProxySettings(
