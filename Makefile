@@ -61,7 +61,8 @@ down: ## stop a stack that runs in the background
 	$(BIN)/skillbox down $(ARGS)
 
 bench: setup ## measure runs beside the raw Docker Engine
-	scripts/ensure-components tests $(BIN)/python benchmarks/latency.py $(ARGS)
+	scripts/ensure-components tests $(BIN)/python -m benchmarks.latency $(ARGS)
+	scripts/ensure-components sandbox $(BIN)/python -m benchmarks.contract
 
 constraints: setup ## pin the versions that .venv has now
 	mkdir -p .build

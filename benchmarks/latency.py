@@ -2,30 +2,18 @@
 
 import argparse
 import json
-import os
-import statistics
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 
+from benchmarks.stack import KEY, percentile, running
 from skillbox import Client
 from skillbox.executor.v1.execution_service_pb2 import RunSkillRequest, SkillRun
 from skillbox.executor.v1.execution_service_pb2_grpc import ExecutionServiceStub
 
-SKILLBOX = Path(sys.executable).with_name("skillbox")
-KEY = "sk-benchmark-key"
-SKILL_MD = '---\nname: bench\nversion: "1.0.0"\ndescription: Does next to nothing.\n---\n'
-SCRIPT = (
-    "import json, os\n"
-    "data = json.loads(os.environ['SANDBOX_INPUT'])\n"
-    "print('working')\n"
-    "json.dump({'sum': sum(data)}, open(os.environ['SANDBOX_OUTPUT'], 'w'))\n"
-)
 RAW = [
     *("docker", "run", "--rm", "--network=none", "--cap-drop=ALL", "--read-only"),
     *("--security-opt=no-new-privileges:true", "--user=65534:65534", "--pids-limit=128"),
@@ -72,10 +60,6 @@ def measure(
     return times
 
 
-def percentile(values: list[float], percent: int) -> float:
-    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
-
-
 def report(times: dict[str, list[float]]) -> None:
     base = next(iter(times.values()))
     columns = (50, 95, 99)
@@ -94,34 +78,8 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=0.5, help="seconds between runs")
     parser.add_argument("--out", type=Path, default=Path(".build/bench.json"))
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        skill = Path(folder, "bench")
-        skill.mkdir()
-        (skill / "SKILL.md").write_text(SKILL_MD)
-        (skill / "main.py").write_text(SCRIPT)
-        data = ["--data-dir", str(Path(folder, "data"))]
-        environment = {**os.environ, "SKILLBOX_BOOTSTRAP_API_KEY": KEY, "SKILLBOX_API_KEY": KEY}
-        up: list[str | Path] = [
-            SKILLBOX,
-            "up",
-            "--detach",
-            "--port",
-            "0",
-            "--sandbox",
-            "docker",
-            *data,
-        ]
-        subprocess.run(up, check=True, env=environment, stdout=subprocess.DEVNULL)
-        try:
-            status = subprocess.run(
-                [SKILLBOX, "status", "-o", "json", *data], check=True, capture_output=True
-            )
-            url = json.loads(status.stdout)["url"]
-            environment["SKILLBOX_SERVER_URL"] = url
-            subprocess.run([SKILLBOX, "skill", "push", skill], check=True, env=environment)
-            times = measure(cases(url), arguments.rounds, arguments.pause)
-        finally:
-            subprocess.run([SKILLBOX, "down", *data], check=True)
+    with running("docker") as stack:
+        times = measure(cases(stack.url), arguments.rounds, arguments.pause)
     report(times)
     arguments.out.parent.mkdir(exist_ok=True)
     arguments.out.write_text(json.dumps(times, indent=2))

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -47,6 +48,23 @@ def create_server(
             ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),
         ),
     )
+
+
+def remembered(check: Check, seconds: float, now: Callable[[], float] = time.monotonic) -> Check:
+    """Returns a check that trusts its last success for a while; a failure is not remembered.
+
+    For checks that cost more than a question, such as starting a sandbox.
+    """
+    trusted_until = float("-inf")
+
+    async def check_again() -> None:
+        nonlocal trusted_until
+        if now() < trusted_until:
+            return
+        await check()
+        trusted_until = now() + seconds
+
+    return check_again
 
 
 async def run_checks(checks: Mapping[str, Check]) -> dict[str, str]:

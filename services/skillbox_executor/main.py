@@ -37,6 +37,7 @@ from skillbox_executor.store.postgres import PostgresExecutionStore
 
 PACKAGE = "skillbox_executor"
 SCHEMA = "executor"
+_SANDBOX_TRUST_S = 10.0
 
 
 def _services(*files: FileDescriptor) -> list[str]:
@@ -104,7 +105,11 @@ async def serve(settings: ExecutorSettings) -> None:
             await postgres()
             await runs.recover()
 
-        checks = {"postgres": postgres, "s3": artifacts.check, "sandbox": driver.check}
+        checks = {
+            "postgres": postgres,
+            "s3": artifacts.check,
+            "sandbox": server.remembered(driver.check, _SANDBOX_TRUST_S),
+        }
         peers = {"auth": peer_check(auth), "registry": peer_check(registry)}
         grpc_server = server.create_server(
             build_chain(CachingIntrospector(AuthClient(auth)), ACCESS)
