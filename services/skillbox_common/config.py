@@ -100,7 +100,11 @@ class ObjectStoreSettings(BaseSettings):
     model_config = _CONFIG
 
     s3_endpoint: str = Field(description="host:port or URL")
-    s3_public_endpoint: str = Field("", description="Address that presigned URLs are signed for")
+    s3_public_endpoint: str = Field(
+        "",
+        description="Address that presigned URLs are signed for; `caller` for the one under which "
+        "a caller reached the gateway, which then has to pass downloads on",
+    )
     s3_access_key: SecretStr
     s3_secret_key: SecretStr
     s3_region: str = "us-east-1"

@@ -3,11 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import IO, TYPE_CHECKING
+from urllib.parse import quote
 
 import aioboto3
 from aiobotocore.config import AioConfig
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
+from skillbox_common.caller import caller_endpoint
 from skillbox_common.config import ObjectStoreSettings
 from skillbox_common.errors import DependencyUnavailable
 
@@ -27,9 +32,9 @@ class ObjectStore:
     Every method raises `DependencyUnavailable` when the store does not answer.
     """
 
-    def __init__(self, client: "S3Client", public: "S3Client", bucket: str) -> None:
+    def __init__(self, client: "S3Client", signer: "_Signer", bucket: str) -> None:
         self._client = client
-        self._public = public
+        self._signer = signer
         self.bucket = bucket
 
     async def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> None:
@@ -67,11 +72,9 @@ class ObjectStore:
         async with _translated():
             await self._client.delete_object(Bucket=self.bucket, Key=key)
 
-    async def presigned_url(self, key: str, seconds: int) -> str:
+    def presigned_url(self, key: str, seconds: int) -> str:
         """Returns a URL that anybody who has it can GET for `seconds`."""
-        return await self._public.generate_presigned_url(
-            "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
-        )
+        return self._signer.url(self.bucket, key, seconds)
 
     async def ensure_bucket(self) -> None:
         """Creates the bucket when it is missing."""
@@ -91,35 +94,56 @@ class ObjectStore:
             await self._client.head_bucket(Bucket=self.bucket)
 
 
+class _Signer:
+    """Signs downloads for the address that the settings name."""
+
+    def __init__(self, settings: ObjectStoreSettings) -> None:
+        self._credentials = Credentials(
+            settings.s3_access_key.get_secret_value(), settings.s3_secret_key.get_secret_value()
+        )
+        self._region = settings.s3_region
+        public = settings.s3_public_endpoint
+        self._as_called = public == "caller"
+        self._endpoint = _url(
+            settings, settings.s3_endpoint if self._as_called or not public else public
+        )
+
+    def url(self, bucket: str, key: str, seconds: int) -> str:
+        endpoint = (caller_endpoint() if self._as_called else "") or self._endpoint
+        request = AWSRequest("GET", f"{endpoint}/{bucket}/{quote(key)}")
+        S3SigV4QueryAuth(self._credentials, "s3", self._region, expires=seconds).add_auth(request)
+        return str(request.url)
+
+
+def _url(settings: ObjectStoreSettings, endpoint: str) -> str:
+    scheme = "https" if settings.s3_use_ssl else "http"
+    return (endpoint if "://" in endpoint else f"{scheme}://{endpoint}").rstrip("/")
+
+
 @asynccontextmanager
 async def connect(settings: ObjectStoreSettings, bucket: str) -> AsyncIterator[ObjectStore]:
     """Opens a client for one bucket. Nothing is sent before the first use."""
     session = aioboto3.Session()
-    public = settings.s3_public_endpoint or settings.s3_endpoint
-
-    def client(endpoint: str) -> AbstractAsyncContextManager["S3Client"]:
-        scheme = "https" if settings.s3_use_ssl else "http"
-        return session.client(
-            "s3",
-            endpoint_url=endpoint if "://" in endpoint else f"{scheme}://{endpoint}",
-            aws_access_key_id=settings.s3_access_key.get_secret_value(),
-            aws_secret_access_key=settings.s3_secret_key.get_secret_value(),
-            region_name=settings.s3_region,
-            config=AioConfig(
-                signature_version="s3v4",
-                s3={"addressing_style": "path"},
-                connect_timeout=3,
-                read_timeout=30,
-                retries={"max_attempts": 2},
-                max_pool_connections=50,
-                # S3-compatible stores do not all know the newer trailing checksums.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
-
-    async with client(settings.s3_endpoint) as inner, client(public) as outer:
-        yield ObjectStore(inner, outer, bucket)
+    client: AbstractAsyncContextManager[S3Client] = session.client(
+        "s3",
+        endpoint_url=_url(settings, settings.s3_endpoint),
+        aws_access_key_id=settings.s3_access_key.get_secret_value(),
+        aws_secret_access_key=settings.s3_secret_key.get_secret_value(),
+        region_name=settings.s3_region,
+        config=AioConfig(
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            connect_timeout=3,
+            read_timeout=30,
+            retries={"max_attempts": 2},
+            max_pool_connections=50,
+            # S3-compatible stores do not all know the newer trailing checksums.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+    async with client as opened:
+        yield ObjectStore(opened, _Signer(settings), bucket)
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import re
 from ipaddress import ip_address
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -68,6 +68,11 @@ class GatewaySettings(BaseSettings):
     auth_address: Addresses = "127.0.0.1:50051"
     registry_address: Addresses = "127.0.0.1:50052"
     executor_address: Addresses = "127.0.0.1:50053"
+
+    files_address: Addresses | Literal[""] = Field(
+        "", description="S3 server whose presigned downloads pass through; empty for none"
+    )
+    s3_bucket_executions: str = Field("executions", description="Bucket of those downloads")
 
     trusted_proxies: int = Field(
         0, ge=0, le=16, description="Proxies in front whose X-Forwarded-For is believed"

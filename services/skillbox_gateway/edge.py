@@ -17,6 +17,7 @@ from skillbox_gateway.surface import (
 from skillbox_gateway.typed import Json, extension, header, typed
 
 _BUFFER = "filters.http.buffer"
+_LUA = "filters.http.lua"
 _TRANSCODER = "filters.http.grpc_json_transcoder"
 # The transcoder parses JSON piece by piece, at a cost that grows with the square of its size and
 # before a service has seen a key. The messages that are typed are small.
@@ -63,8 +64,8 @@ def connection_manager(settings: GatewaySettings) -> Json:
         http_filters=[
             *([_rate_limit(settings.rate_limit)] if settings.rate_limit else []),
             extension(
-                "filters.http.lua",
-                "filters.http.lua.v3.Lua",
+                _LUA,
+                f"{_LUA}.v3.Lua",
                 default_source_code={"inline_string": lua_source()},
             ),
             extension(_BUFFER, f"{_BUFFER}.v3.Buffer", max_request_bytes=_TYPED_BODY),
@@ -139,9 +140,12 @@ def _routes(settings: GatewaySettings) -> Json:
             {
                 "name": "api",
                 "domains": ["*"],
+                # Download URLs are signed for the address that the caller knows.
+                "request_headers_to_add": [header("x-forwarded-host", "%REQ(:authority)%")],
                 "routes": [
                     _static("/health", '{"status":"ok"}'),
                     _static("/openapi.json", openapi()),
+                    *([_files(settings.s3_bucket_executions)] if settings.files_address else []),
                     *(_raw(binding, settings.max_json_size) for binding in raw_bindings()),
                     *(_service(name, cluster) for name, cluster in targets.items()),
                 ],
@@ -155,9 +159,16 @@ def _static(path: str, json: str) -> Json:
         "match": _match("GET", path=path),
         "direct_response": {"status": 200, "body": {"inline_string": json}},
         "response_headers_to_add": [header("content-type", "application/json")],
-        "typed_per_filter_config": {
-            f"envoy.{_TRANSCODER}": typed("config.route.v3.FilterConfig", disabled=True)
-        },
+        "typed_per_filter_config": _off(_TRANSCODER),
+    }
+
+
+def _files(bucket: str) -> Json:
+    """Passes presigned downloads to the S3 server as they are; it checks the signature."""
+    return {
+        "match": _match("GET", prefix=f"/{bucket}/"),
+        "route": {"cluster": "files", "timeout": "0s", "idle_timeout": "300s"},
+        "typed_per_filter_config": _off(_TRANSCODER, _LUA, _BUFFER),
     }
 
 
@@ -203,3 +214,9 @@ def _match(method: str, **path: str) -> Json:
 
 def _body(**fields: Any) -> Json:
     return {f"envoy.{_BUFFER}": typed(f"extensions.{_BUFFER}.v3.BufferPerRoute", **fields)}
+
+
+def _off(*filters: str) -> Json:
+    """Leaves filters out on a route."""
+    disabled = typed("config.route.v3.FilterConfig", disabled=True)
+    return {f"envoy.{name}": disabled for name in filters}

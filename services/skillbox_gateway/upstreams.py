@@ -11,18 +11,13 @@ def clusters(settings: GatewaySettings) -> list[Json]:
         _cluster("auth", settings.auth_address),
         _cluster("registry", settings.registry_address),
         _cluster("executor", settings.executor_address),
+        *([_upstream("files", settings.files_address)] if settings.files_address else []),
     ]
 
 
 def _cluster(name: str, addresses: str) -> Json:
-    replicas = parse_addresses(addresses)
     return {
-        "name": name,
-        "type": "STATIC" if all(replica.is_ip for replica in replicas) else "STRICT_DNS",
-        "dns_lookup_family": "V4_PREFERRED",
-        "lb_policy": "LEAST_REQUEST",
-        "connect_timeout": "2s",
-        "per_connection_buffer_limit_bytes": MIB,
+        **_upstream(name, addresses),
         "typed_extension_protocol_options": {
             f"envoy.{_HTTP_OPTIONS}": typed(
                 _HTTP_OPTIONS,
@@ -58,6 +53,18 @@ def _cluster(name: str, addresses: str) -> Json:
                 "healthy_threshold": 1,
             }
         ],
+    }
+
+
+def _upstream(name: str, addresses: str) -> Json:
+    replicas = parse_addresses(addresses)
+    return {
+        "name": name,
+        "type": "STATIC" if all(replica.is_ip for replica in replicas) else "STRICT_DNS",
+        "dns_lookup_family": "V4_PREFERRED",
+        "lb_policy": "LEAST_REQUEST",
+        "connect_timeout": "2s",
+        "per_connection_buffer_limit_bytes": MIB,
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [

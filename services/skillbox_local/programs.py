@@ -80,6 +80,7 @@ def gateway(data: DataDir, addresses: Addresses, listen: Address) -> Program:
             auth_address=addresses.auth,
             registry_address=addresses.registry,
             executor_address=addresses.executor,
+            files_address=addresses.s3,
         )
     except pydantic.ValidationError as error:
         problems = [f"{each['loc'][0]}: {each['msg']}" for each in error.errors()]
@@ -97,7 +98,7 @@ def services(
         **_user_settings(),
         "SKILLBOX_DB_DSN": dsn,
         "SKILLBOX_S3_ENDPOINT": addresses.s3,
-        "SKILLBOX_S3_PUBLIC_ENDPOINT": addresses.s3,
+        "SKILLBOX_S3_PUBLIC_ENDPOINT": "caller",
         "SKILLBOX_S3_ACCESS_KEY": access,
         "SKILLBOX_S3_SECRET_KEY": secret,
         "SKILLBOX_AUTH_ADDRESS": addresses.auth,

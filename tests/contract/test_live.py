@@ -141,6 +141,19 @@ async def test_an_address_of_files_is_new_each_time_and_needs_no_key(caller: Cal
         assert (await anybody.get(first.replace("Signature=", "Signature=0"))).status_code == 403
 
 
+async def test_an_address_of_files_is_the_one_that_the_caller_used(caller: Caller) -> None:
+    execution_id = caller.setting.values["full_run"]
+    known_as = {"Host": "box.example:81"}
+    record = await caller.get(f"/v1/executions/{execution_id}", **known_as)
+    url = httpx.URL(record.json()["files_url"])
+    assert (url.scheme, url.netloc) == ("http", b"box.example:81")
+    here = caller.setting.http.base_url
+    async with httpx.AsyncClient(trust_env=False) as anybody:
+        direct = url.copy_with(host=here.host, port=here.port)
+        assert (await anybody.get(direct, headers=known_as)).status_code == 200
+        assert (await anybody.get(direct)).status_code == 403
+
+
 async def events(caller: Caller, query: str = "", **headers: str) -> list[tuple[int, str, Any]]:
     """Reads Server-Sent Events to their end."""
     path = f"/v1/executions/{caller.setting.values['full_run']}/events{query}"

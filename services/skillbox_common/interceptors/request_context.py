@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from skillbox_common.caller import set_caller_endpoint
 from skillbox_common.interceptors.around import AroundInterceptor, Call
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
@@ -27,6 +28,7 @@ class RequestContextInterceptor(AroundInterceptor):
             request_id = str(uuid.uuid4())
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        set_caller_endpoint(call.metadata("x-forwarded-host"), call.metadata("x-forwarded-proto"))
         started = time.perf_counter()
         try:
             yield

@@ -17,7 +17,7 @@ FILES_URL_SECONDS = 3600
 
 
 class UrlSigner(Protocol):
-    async def presigned_url(self, key: str, seconds: int) -> str: ...
+    def presigned_url(self, key: str, seconds: int) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Queries:
         execution = await self._store.get(tenant_id, execution_id)
         url = ""
         if execution.files:
-            url = await self._signer.presigned_url(artifact_key(execution), FILES_URL_SECONDS)
+            url = self._signer.presigned_url(artifact_key(execution), FILES_URL_SECONDS)
         return Record(execution, url, await self._store.logs(execution.id))
 
     async def page(

@@ -49,6 +49,15 @@ def test_every_route_leads_to_a_cluster() -> None:
     assert targets == clusters == set(public_services().values())
 
 
+def test_downloads_pass_through_only_when_there_is_an_address() -> None:
+    def prefixes(**settings: Any) -> set[str]:
+        return {route["match"].get("prefix") for route in _routes(_render(**settings))}
+
+    assert "/executions/" not in prefixes()
+    assert "/executions/" in prefixes(files_address="127.0.0.1:1")
+    assert "/other/" in prefixes(files_address="s3:1", s3_bucket_executions="other")
+
+
 def test_raw_bindings() -> None:
     assert {tuple(binding) for binding in raw_bindings()} == {
         ("POST", "/v1/executions", False),

@@ -49,9 +49,7 @@ def up(
     ] = False,
     host: Annotated[
         str,
-        typer.Option(
-            help="Address to listen on. Files of executions can be fetched from this machine alone."
-        ),
+        typer.Option(help="Address to listen on."),
     ] = "127.0.0.1",
     port: Annotated[
         int,
