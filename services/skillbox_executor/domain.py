@@ -123,7 +123,8 @@ class Execution:
             self,
             status=outcome.status,
             reason=outcome.reason,
-            error=outcome.error,
+            # It may quote a caller's NUL, which no database text can hold.
+            error=outcome.error.replace("\0", "\\0"),
             exit_code=outcome.exit_code,
             output_json=outcome.output_json,
             files=outcome.files,

@@ -53,6 +53,9 @@ def check_request(request: RunRequest) -> None:
     """
     if not request.skill:
         raise InvalidArgument("'skill' is required")
+    for field, value in (("skill", request.skill), ("version", request.version)):
+        if "\0" in value:
+            raise InvalidArgument.of(field, value, "text without NUL")
     entrypoint = request.entrypoint
     if entrypoint and (
         "\0" in entrypoint

@@ -1,6 +1,6 @@
 """Renders the socket proxy: HAProxy between an Executor and its Docker Engine.
 
-    python -m skillbox_executor.sandbox.proxy render --images python:3.12-slim --to FOLDER
+    python -m skillbox_executor.sandbox.proxy render --to FOLDER
 
 Who holds the engine's socket is root on its host. Behind this proxy an Executor can create
 boxes exactly as its driver does, and use and remove those, and nothing else.
@@ -153,9 +153,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME,…",
         help="that SKILLBOX_OCI_RUNTIME may name",
     )
-    add("--max-memory", type=_value(parse_size), default=_default("max_memory"), metavar="SIZE")
-    add("--max-cpus", type=_value(parse_cpu), default=_default("max_cpu"), metavar="NUMBER")
-    add("--max-timeout", type=_value(parse_duration), default=_default("max_timeout"))
+    for name, parse, setting, metavar in (
+        ("--max-memory", _value(parse_size), "max_memory", "SIZE"),
+        ("--max-cpus", _value(parse_cpu), "max_cpu", "NUMBER"),
+        ("--max-timeout", _value(parse_duration), "max_timeout", "DURATION"),
+    ):
+        help_text = f"as SKILLBOX_{setting.upper()}"
+        add(name, type=parse, default=_default(setting), metavar=metavar, help=help_text)
     return parser
 
 

@@ -168,6 +168,8 @@ async def test_schemas_are_checked_before_and_after(stack: Stack) -> None:
 async def test_refusals_are_recorded(stack: Stack) -> None:
     blocked = await run(stack, env={"LD_PRELOAD": "/x"})
     assert blocked.error == 'env var "LD_PRELOAD" is not allowed'
+    nul = await run(stack, env={"A\0B": "x"})
+    assert nul.error == 'env var "A\\0B" is not allowed'
     stack.skills.change(image="evil:1")
     image = await run(stack)
     assert reason(image) == "IMAGE_NOT_ALLOWED"
@@ -180,6 +182,7 @@ async def test_misuse_is_an_error_and_leaves_no_row(stack: Stack) -> None:
     for request, code in [
         (SkillRun(skill="nobody"), grpc.StatusCode.NOT_FOUND),
         (SkillRun(), grpc.StatusCode.INVALID_ARGUMENT),
+        (SkillRun(skill="echo", version="1\0"), grpc.StatusCode.INVALID_ARGUMENT),
         (SkillRun(skill="echo", input_json="{"), grpc.StatusCode.INVALID_ARGUMENT),
         (SkillRun(skill="echo", entrypoint="../x.py"), grpc.StatusCode.INVALID_ARGUMENT),
     ]:

@@ -102,6 +102,8 @@ def test_a_blocked_name_is_refused_by_name_and_never_by_value() -> None:
     "fields",
     [
         {"skill": ""},
+        {"skill": "s\0"},
+        {"version": "1\0"},
         {"entrypoint": "../x.py"},
         {"entrypoint": "/x.py"},
         {"entrypoint": "a/../../x.py"},
