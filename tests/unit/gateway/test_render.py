@@ -50,12 +50,14 @@ def test_every_route_leads_to_a_cluster() -> None:
 
 
 def test_downloads_pass_through_only_when_there_is_an_address() -> None:
-    def prefixes(**settings: Any) -> set[str]:
-        return {route["match"].get("prefix") for route in _routes(_render(**settings))}
+    def paths(**settings: Any) -> list[str]:
+        matches = [route["match"] for route in _routes(_render(**settings))]
+        return [match["safe_regex"]["regex"] for match in matches if "safe_regex" in match]
 
-    assert "/executions/" not in prefixes()
-    assert "/executions/" in prefixes(files_address="127.0.0.1:1")
-    assert "/other/" in prefixes(files_address="s3:1", s3_bucket_executions="other")
+    assert paths() == []
+    name = r"/[^/]+/[0-9a-f-]{36}/files\.tar\.gz"
+    assert paths(files_address="127.0.0.1:1") == ["/executions" + name]
+    assert paths(files_address="s3:1", s3_bucket_executions="a.b") == [r"/a\.b" + name]
 
 
 def test_raw_bindings() -> None:
