@@ -1,7 +1,6 @@
 """The HTTP side of Envoy: what it accepts, where it sends it and the filters on the way."""
 
 import base64
-import re
 from typing import Any
 
 from skillbox_gateway.config import KIB, MIB, GatewaySettings
@@ -166,11 +165,9 @@ def _static(path: str, json: str) -> Json:
 
 def _files(bucket: str) -> Json:
     """Passes presigned downloads to the S3 server as they are; it checks the signature."""
-    path = f"/{re.escape(bucket)}/[^/]+/[0-9a-f-]{{36}}/files\\.tar\\.gz"
     return {
         "match": {
-            **_match("GET"),
-            "safe_regex": {"regex": path},
+            **_match("GET", prefix=f"/{bucket}/"),
             "query_parameters": [{"name": "X-Amz-Signature", "present_match": True}],
         },
         "route": {"cluster": "files", "timeout": "0s", "idle_timeout": "300s"},
