@@ -11,10 +11,10 @@ import grpc.aio
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio  # type: ignore[attr-defined]
-from grpc_reflection.v1alpha import reflection
 
 from skillbox_common.errors import SkillboxError
 from skillbox_common.object_store import ObjectNotFound
+from skillbox_common.reflection import enable_reflection
 
 Check = Callable[[], Awaitable[object]]
 """Returns when a dependency answers, raises when it does not."""
@@ -119,7 +119,7 @@ async def serve(
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (*services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
-    reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
+    enable_reflection(names, server)
     await health.set("", _NOT_SERVING)
     try:
         server.add_insecure_port(listen)
