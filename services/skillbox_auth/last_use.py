@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from skillbox_auth.api_key import ApiKey
+from skillbox_common.tasks import background
 
 RESOLUTION = timedelta(minutes=1)
 _log = structlog.get_logger(__name__)
@@ -47,13 +48,10 @@ class LastUse:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Flushes in the background, and once more at the end."""
-        task = asyncio.create_task(self._run())
         try:
-            yield
+            async with background(self._run()):
+                yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
             await self.flush()
 
     async def _run(self) -> None:

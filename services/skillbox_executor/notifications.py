@@ -7,10 +7,12 @@ also looks by itself every second, so that a lost message costs time and nothing
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 import structlog
+
+from skillbox_common.tasks import background
 
 EVENT_CHANNEL = "skillbox_events"
 CANCEL_CHANNEL = "skillbox_cancel"
@@ -45,13 +47,8 @@ class Notifications:
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
         """Listens while the context is open."""
-        task = asyncio.create_task(self._listen())
-        try:
+        async with background(self._listen()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _listen(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from functools import partial
 
 import structlog
 
+from skillbox_common.tasks import background
 from skillbox_executor.sandbox.interface import Box, Driver, Profile, SandboxError
 
 _TICK_S = 1.0
@@ -118,13 +119,10 @@ class WarmPool:
     @asynccontextmanager
     async def kept_warm(self) -> AsyncIterator[None]:
         """Starts and replaces boxes while the context is open; destroys them at its end."""
-        task = asyncio.create_task(self._keep_warm())
         try:
-            yield
+            async with background(self._keep_warm()):
+                yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
             for profile in list(self._shelves):
                 self._forget(profile)
             while self._destroying:

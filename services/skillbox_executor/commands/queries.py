@@ -117,6 +117,4 @@ def _cursor(page_token: str) -> Cursor | None:
     try:
         return datetime.fromisoformat(key[0]), str(uuid.UUID(key[1]))
     except ValueError:
-        raise InvalidArgument.of(
-            "page_token", page_token, "the next_page_token of the page before"
-        ) from None
+        raise pagination.invalid_token(page_token) from None
