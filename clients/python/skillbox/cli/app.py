@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from skillbox.cli import apikeys, console, executions, local, mcp, run, server, skills
+from skillbox.cli import apikeys, backup, console, executions, local, mcp, run, server, skills
 from skillbox.cli.errors import CliError, ExitCode, explain
 from skillbox.cli.settings import DEFAULT_SERVER, OutputFormat, Settings
 from skillbox.client import APIError
@@ -95,6 +95,7 @@ def global_options(
 
 
 run.register(app)
+backup.register(app)
 app.add_typer(skills.app, name="skill")
 app.add_typer(executions.app, name="exec")
 app.add_typer(apikeys.app, name="apikey")
