@@ -4,13 +4,13 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: bench help setup check generate go openapi format test images demo up down constraints wheel clean
+.PHONY: bench help setup check generate go openapi format test hostile images demo up down compose-up compose-examples compose-down sbom constraints wheel clean
 
 BIN := .venv/bin
 STAMP := .venv/.installed
 
 help: ## show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup: $(STAMP) ## create .venv with everything that is needed
 
@@ -48,6 +48,9 @@ format: setup ## format the Python code and the protos
 test: setup ## run every test, on real components
 	scripts/ensure-components tests $(BIN)/pytest $(ARGS)
 
+hostile: setup ## run every attack on the sandboxes in every language
+	SKILLBOX_HOSTILE=full scripts/ensure-components tests $(BIN)/pytest tests/sandbox/hostile $(ARGS)
+
 images: setup ## build the sandbox images from Debian packages
 	$(BIN)/skillbox images build
 
@@ -60,9 +63,24 @@ up: setup ## run the whole stack on this machine until Ctrl-C
 down: ## stop a stack that runs in the background
 	$(BIN)/skillbox down $(ARGS)
 
-bench: setup ## measure runs beside the raw Docker Engine
-	scripts/ensure-components tests $(BIN)/python -m benchmarks.latency $(ARGS)
-	scripts/ensure-components sandbox $(BIN)/python -m benchmarks.contract
+bench: setup .venv/.bench ## measure everything beside its raw parts; ARGS=--quick for a minute
+	scripts/ensure-components tests $(BIN)/python -m benchmarks $(ARGS)
+
+.venv/.bench: $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	touch $@
+
+compose-up: setup ## build the images and start the stack with Docker Compose
+	scripts/ensure-components compose deploy/compose/up $(ARGS)
+
+compose-examples: ## run the example skills against that stack
+	SKILLBOX_COMPOSE_OVERLAYS=examples/docker-compose.yml deploy/compose/compose run --rm examples
+
+compose-down: ## stop that stack; its data stays
+	deploy/compose/compose down $(ARGS)
+
+sbom: setup ## write what is in each image to .build/sbom
+	deploy/images/sbom
 
 constraints: setup ## pin the versions that .venv has now
 	mkdir -p .build

@@ -1,89 +1,61 @@
-"""Latency of a run, beside `docker run` with the same hardening, in one interleaved run."""
+"""One run at a time, everything interleaved: what a single caller waits for."""
 
-import argparse
-import json
-import subprocess
-import time
-from collections.abc import Callable
-from pathlib import Path
+from contextlib import AsyncExitStack, ExitStack
 
-import grpc
+from benchmarks import load, raw
+from benchmarks.cases import Case
+from benchmarks.goals import BUBBLEWRAP, DOCKER, GVISOR, LATENCY, RAW, skillbox
+from benchmarks.peer import llm_sandbox
+from benchmarks.suite import Suite, started
 
-from benchmarks.stack import KEY, percentile, running
-from skillbox import Client
-from skillbox.executor.v1.execution_service_pb2 import RunSkillRequest, SkillRun
-from skillbox.executor.v1.execution_service_pb2_grpc import ExecutionServiceStub
-
-RAW = [
-    *("docker", "run", "--rm", "--network=none", "--cap-drop=ALL", "--read-only"),
-    *("--security-opt=no-new-privileges:true", "--user=65534:65534", "--pids-limit=128"),
-    *("--memory=256m", "--memory-swap=256m", "--cpus=0.5", "--tmpfs=/sandbox:noexec"),
-    *("--tmpfs=/tmp:noexec,size=64m", "skillbox/python", "python3", "-c"),
-    "import json; print('working'); print(json.dumps({'sum': sum([1, 2, 3])}))",
-]
+_PAUSE_S = 0.5
+_STAGGER_S = 0.25
 
 
-def cases(url: str) -> dict[str, Callable[[], object]]:
-    """Returns what is measured; the first one is what the others are compared with."""
-    client = Client(url, KEY)
-    stub = ExecutionServiceStub(grpc.insecure_channel(url.removeprefix("http://")))
-    request = RunSkillRequest(run=SkillRun(skill="bench", input_json="[1,2,3]"))
-    metadata = (("authorization", f"Bearer {KEY}"),)
-
-    def raw() -> None:
-        subprocess.run(RAW, check=True, capture_output=True)
-
-    def rest() -> None:
-        result = client.run("bench", input=[1, 2, 3])
-        assert result.output == {"sum": 6}, result
-
-    def native() -> None:
-        reply = stub.RunSkill(request, metadata=metadata)
-        assert reply.execution.output_json == '{"sum":6}', reply
-
-    return {"docker run": raw, "Skillbox, REST": rest, "Skillbox, gRPC": native}
-
-
-def measure(
-    work: dict[str, Callable[[], object]], rounds: int, pause: float
-) -> dict[str, list[float]]:
-    """Returns milliseconds of each round. The pause lets the pool refill, as between callers."""
-    times: dict[str, list[float]] = {name: [] for name in work}
-    for number in range(rounds + 1):
-        for name, run in work.items():
-            started = time.perf_counter()
-            run()
-            elapsed = (time.perf_counter() - started) * 1000
-            if number:  # the first round fills the caches
-                times[name].append(elapsed)
-            time.sleep(pause)
-    return times
+async def sequential(suite: Suite) -> None:
+    """Every way to do the work, cold and warm."""
+    cases: dict[str, Case] = {}
+    async with AsyncExitStack() as stack:
+        if DOCKER in suite.live and suite.docker is not None:
+            cases |= {RAW: raw.docker_run, "engine API": raw.engine_api(suite.docker)}
+            _with_peer(suite, cases, stack.enter_context(ExitStack()))
+        if GVISOR in suite.live and suite.docker is not None:
+            cases["engine API, runsc"] = raw.engine_api(suite.docker, "runsc")
+        if BUBBLEWRAP in suite.live:
+            cases["bwrap python"] = raw.bwrap_python
+        for engine, live in suite.live.items():
+            cold = await stack.enter_async_context(started(engine, SKILLBOX_POOL_SIZE="0"))
+            cases |= {
+                skillbox(engine, "REST cold"): cold.calls.rest(),
+                skillbox(engine, "REST warm"): live.calls.rest(),
+                skillbox(engine, "gRPC warm"): live.calls.native(),
+            }
+        rows = {name: suite.results.row(LATENCY, name) for name in cases}
+        await load.interleaved(cases, rows, suite.amount(40, 5), _PAUSE_S)
 
 
-def report(times: dict[str, list[float]]) -> None:
-    base = next(iter(times.values()))
-    columns = (50, 95, 99)
-    print(f"{'':18}" + "".join(f"p{c} ms    ratio    " for c in columns))
-    for name, values in times.items():
-        cells = ""
-        for column in columns:
-            value, raw = percentile(values, column), percentile(base, column)
-            cells += f"{value:6.1f}  {value / raw:6.3f}    "
-        print(f"{name:18}{cells}")
+def _with_peer(suite: Suite, cases: dict[str, Case], stack: ExitStack) -> None:
+    try:
+        cases |= stack.enter_context(llm_sandbox(pool_size=4))
+    except Exception as error:
+        note = f"cannot run here: {type(error).__name__}: {error}"[:200]
+        suite.results.row(LATENCY, "llm-sandbox").note = note
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--pause", type=float, default=0.5, help="seconds between runs")
-    parser.add_argument("--out", type=Path, default=Path(".build/bench.json"))
-    arguments = parser.parse_args()
-    with running("docker") as stack:
-        times = measure(cases(stack.url), arguments.rounds, arguments.pause)
-    report(times)
-    arguments.out.parent.mkdir(exist_ok=True)
-    arguments.out.write_text(json.dumps(times, indent=2))
+async def languages(suite: Suite) -> None:
+    """The other languages, warm."""
+    cases = {
+        skillbox(engine, language): live.calls.rest(f"bench-{language}")
+        for engine, live in suite.live.items()
+        if engine != GVISOR
+        for language in ("node", "bash")
+    }
+    rows = {name: suite.results.row("other languages, warm", name) for name in cases}
+    await load.interleaved(cases, rows, suite.amount(20, 3), _PAUSE_S)
 
 
-if __name__ == "__main__":
-    main()
+async def staggered(suite: Suite) -> None:
+    """A new run every quarter of a second, whatever the others do."""
+    for engine, live in suite.live.items():
+        row = suite.results.row("staggered", skillbox(engine, "REST"))
+        await load.staggered(live.calls.rest(), row, suite.amount(60, 8), _STAGGER_S)

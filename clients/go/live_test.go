@@ -3,6 +3,7 @@ package skillbox
 import (
 	"archive/zip"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"os"
@@ -107,6 +108,32 @@ func TestLive(t *testing.T) {
 		defer cancel()
 		run := RunRequest{Skill: "go-sdk-test", Env: map[string]string{"SLEEP": "30"}}
 		if _, err := client.Run(short, run); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+	})
+
+	t.Run("background", func(t *testing.T) {
+		run := RunRequest{
+			Skill:          "go-sdk-test",
+			Input:          json.RawMessage(`{"n":1}`),
+			IdempotencyKey: rand.Text(),
+		}
+		started, err := client.Start(ctx, run)
+		if err != nil || (started.Status != "queued" && started.Status != "running") {
+			t.Fatal(started, err)
+		}
+		ended, err := client.Wait(ctx, started.ExecutionID)
+		if err != nil || ended.Status != "success" || string(ended.Output) != `{"n":1}` {
+			t.Error(ended, err)
+		}
+		again, err := client.Run(ctx, run)
+		if err != nil || again.ExecutionID != started.ExecutionID {
+			t.Error(again, err)
+		}
+		run.Input = json.RawMessage(`{"n":2}`)
+		var refusal *APIError
+		if _, err := client.Run(ctx, run); !errors.As(err, &refusal) ||
+			refusal.ErrorCode != "idempotency_key_reused" {
 			t.Error(err)
 		}
 	})

@@ -13,18 +13,27 @@
 //
 // A skill that fails is a result, not an error. Every method gives an *APIError when the server
 // refuses a call. When there was no reply, the error wraps the cause, so that
-// errors.Is(err, context.Canceled) works. No run is ever repeated by itself.
+// errors.Is(err, context.Canceled) works.
+//
+// A call that the server refuses for the moment (429, 503) is repeated after the time that the
+// server names, where that is safe: reading always, Start and uploads since they carry an
+// idempotency key, Run without one only when the server says that it has not begun. A lost
+// connection repeats nothing.
 package skillbox
 
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	mathrand "math/rand/v2"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
@@ -33,13 +42,22 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 const (
 	maxReply    = 64 << 20
 	maxUnpacked = 1 << 30
 	maxEntries  = 10_000
+
+	firstDelay = 250 * time.Millisecond
+	maxDelay   = 30 * time.Second
+	maxWait    = 30 * time.Second
+	pollPause  = 50 * time.Millisecond
+
+	keyHeader = "Idempotency-Key"
 )
 
 // RunRequest says what to run and with what.
@@ -56,6 +74,11 @@ type RunRequest struct {
 
 	// Env is added to the environment of the skill.
 	Env map[string]string `json:"env,omitempty"`
+
+	// IdempotencyKey is at most 255 printable ASCII characters. A call with the key of an earlier
+	// one returns what became of that instead of running again, also when that caller left: with
+	// a key the run goes on by itself. Start without a key makes one for its call.
+	IdempotencyKey string `json:"-"`
 }
 
 // RunResult is what became of a run.
@@ -63,8 +86,8 @@ type RunResult struct {
 	// ExecutionID is a UUID, for GetExecution and GetExecutionLogs.
 	ExecutionID string `json:"execution_id"`
 
-	// Status is `success`, `failed` or `timeout`; of GetExecution also `queued`, `running` or
-	// `cancelled`.
+	// Status is `success`, `failed` or `timeout`; of a run that is looked at or waited for also
+	// `queued`, `running` or `cancelled`.
 	Status string `json:"status"`
 
 	// Output is the JSON that the skill wrote, with every digit as it wrote it; nil without any.
@@ -146,12 +169,17 @@ func WithTenant(id string) Option { return func(c *Client) { c.tenant = id } }
 // answers when it has ended: a time limit has to leave room for that.
 func WithHTTPClient(client *http.Client) Option { return func(c *Client) { c.http = client } }
 
+// WithMaxRetries says how often a call is repeated that the server refuses for the moment; the
+// default is 2.
+func WithMaxRetries(n int) Option { return func(c *Client) { c.maxRetries = n } }
+
 // Client talks to one Skillbox server. Goroutines may share it; connections are kept and reused.
 type Client struct {
 	baseURL     string
 	apiKey      string
 	tenant      string
 	http        *http.Client
+	maxRetries  int
 	maxUnpacked int64
 }
 
@@ -161,6 +189,7 @@ func New(baseURL, apiKey string, opts ...Option) *Client {
 		baseURL:     strings.TrimRight(baseURL, "/"),
 		apiKey:      apiKey,
 		http:        &http.Client{},
+		maxRetries:  2,
 		maxUnpacked: maxUnpacked,
 	}
 	for _, apply := range opts {
@@ -175,8 +204,41 @@ func (c *Client) Health(ctx context.Context) error {
 	return err
 }
 
-// Run runs a skill and waits for its end. When ctx ends before, the run is cancelled.
+// Run runs a skill and waits for its end. When ctx ends before, a run without a key is cancelled.
 func (c *Client) Run(ctx context.Context, run RunRequest) (*RunResult, error) {
+	// A key would also keep the run going when ctx ends.
+	return c.post(ctx, run, nil)
+}
+
+// Start starts a run and returns at once. It goes on whether anybody waits or not.
+func (c *Client) Start(ctx context.Context, run RunRequest) (*RunResult, error) {
+	run.IdempotencyKey = cmp.Or(run.IdempotencyKey, rand.Text())
+	return c.post(ctx, run, http.Header{"Prefer": {"respond-async"}})
+}
+
+// Wait returns a run as soon as it has ended. When ctx ends before, the run goes on.
+func (c *Client) Wait(ctx context.Context, id string) (*RunResult, error) {
+	for {
+		request, err := c.request(ctx, http.MethodGet, nil, "v1", "executions", id)
+		if err != nil {
+			return nil, err
+		}
+		request.URL.RawQuery = "wait=" + c.waitStep().String()
+		reply, err := c.send(request)
+		result, err := parse[RunResult](reply, err)
+		if err != nil || (result.Status != "queued" && result.Status != "running") {
+			return result, err
+		}
+		// A server that is stopping answers sooner than it was asked to.
+		if err := sleep(ctx, pollPause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c *Client) post(
+	ctx context.Context, run RunRequest, headers http.Header,
+) (*RunResult, error) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	// The input reaches the skill as it was given.
@@ -189,6 +251,10 @@ func (c *Client) Run(ctx context.Context, run RunRequest) (*RunResult, error) {
 		return nil, err
 	}
 	request.Header.Set("Content-Type", "application/json")
+	maps.Copy(request.Header, headers)
+	if run.IdempotencyKey != "" {
+		request.Header.Set(keyHeader, run.IdempotencyKey)
+	}
 	reply, err := c.send(request)
 	return parse[RunResult](reply, err)
 }
@@ -225,14 +291,21 @@ func (c *Client) RegisterSkill(ctx context.Context, zipPath string) error {
 	})
 	head := form.Len()
 	_ = writer.Close()
-	body := io.MultiReader(
-		bytes.NewReader(form.Bytes()[:head]), file, bytes.NewReader(form.Bytes()[head:]),
-	)
-	request, err := c.request(ctx, http.MethodPost, body, "v1", "skills")
+	body := func() (io.ReadCloser, error) {
+		return io.NopCloser(io.MultiReader(
+			bytes.NewReader(form.Bytes()[:head]),
+			io.NewSectionReader(file, 0, info.Size()),
+			bytes.NewReader(form.Bytes()[head:]),
+		)), nil
+	}
+	request, err := c.request(ctx, http.MethodPost, nil, "v1", "skills")
 	if err != nil {
 		return err
 	}
+	request.Body, _ = body()
+	request.GetBody = body
 	request.ContentLength = int64(form.Len()) + info.Size()
+	request.Header.Set(keyHeader, rand.Text())
 	request.Header.Set("Content-Type", writer.FormDataContentType())
 	// A server that refuses says so before it is sent the archive.
 	request.Header.Set("Expect", "100-continue")
@@ -358,15 +431,34 @@ func (c *Client) fetch(ctx context.Context, signedURL string, file io.Writer) er
 	return nil
 }
 
-// exchange returns a reply that is no refusal, its body unread.
+// exchange returns a reply that is no refusal, its body unread. It repeats the request while the
+// server refuses it for the moment.
 func (c *Client) exchange(request *http.Request) (*http.Response, error) {
-	response, err := c.http.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("skillbox: no reply from %s: %w", request.URL.Host, cause(err))
+	for attempt := 0; ; attempt++ {
+		response, err := c.http.Do(request)
+		if err != nil {
+			return nil, fmt.Errorf("skillbox: no reply from %s: %w", request.URL.Host, cause(err))
+		}
+		if response.StatusCode >= 200 && response.StatusCode < 300 {
+			return response, nil
+		}
+		refusal := readRefusal(response)
+		delay, again := retryDelay(request, response, attempt)
+		if !again || attempt >= c.maxRetries {
+			return nil, refusal
+		}
+		if err := sleep(request.Context(), delay); err != nil {
+			return nil, err
+		}
+		if request.GetBody != nil {
+			if request.Body, err = request.GetBody(); err != nil {
+				return nil, fmt.Errorf("skillbox: %w", err)
+			}
+		}
 	}
-	if response.StatusCode >= 200 && response.StatusCode < 300 {
-		return response, nil
-	}
+}
+
+func readRefusal(response *http.Response) *APIError {
 	defer response.Body.Close()
 	var refusal struct {
 		Error   string `json:"error"`
@@ -377,7 +469,47 @@ func (c *Client) exchange(request *http.Request) (*http.Response, error) {
 	if json.Unmarshal(body, &refusal) != nil {
 		refusal.Error, refusal.Message = "", ""
 	}
-	return nil, &APIError{response.StatusCode, refusal.Error, refusal.Message}
+	return &APIError{response.StatusCode, refusal.Error, refusal.Message}
+}
+
+// retryDelay tells whether a refused request may be repeated, and how long to wait before.
+func retryDelay(
+	request *http.Request, response *http.Response, attempt int,
+) (time.Duration, bool) {
+	safe := request.Method == http.MethodGet || request.Header.Get(keyHeader) != ""
+	busy := response.StatusCode == http.StatusTooManyRequests ||
+		response.StatusCode == http.StatusServiceUnavailable
+	seconds, err := strconv.ParseUint(response.Header.Get("Retry-After"), 10, 16)
+	// A server that says when to come back has not begun.
+	if !busy || !(safe || err == nil) {
+		return 0, false
+	}
+	delay := firstDelay << attempt
+	if err == nil {
+		delay = time.Duration(seconds) * time.Second
+	}
+	// Callers that were refused together should not come back together.
+	jitter := time.Duration(mathrand.Int64N(int64(delay)/4 + 1))
+	return delay + jitter, delay <= maxDelay
+}
+
+// waitStep is how long the server is asked to hold a reply back; the HTTP client has to be patient
+// for longer.
+func (c *Client) waitStep() time.Duration {
+	if limit := c.http.Timeout; limit > 0 && limit/2 < maxWait {
+		return (limit / 2).Round(time.Millisecond)
+	}
+	return maxWait
+}
+
+// sleep returns after a time, or with an error when ctx ends before.
+func sleep(ctx context.Context, delay time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("skillbox: %w", ctx.Err())
+	case <-time.After(delay):
+		return nil
+	}
 }
 
 // cause strips the URL from an error: it may be signed, which makes it a secret.

@@ -40,6 +40,12 @@ say "Its files: the address is signed and needs no key"
 curl --silent --show-error --fail "$(member files_url <"$work/result.json")" | tar -xzvf - -C "$work"
 cat "$work/report.md"
 
+say "Start a run without waiting for it; sent again with the same key, it is the same run"
+call --header "Prefer: respond-async" --header "Idempotency-Key: quickstart-$id" \
+  --data '{"skill":"data-analysis","input":{"data":[7,9]}}' \
+  "$server/v1/executions" | tee "$work/started.json"
+call "$server/v1/executions/$(member execution_id <"$work/started.json")?wait=30s"
+
 say "An error is a status and a JSON body"
 call --data '{"skill":"no-such-skill"}' "$server/v1/executions" || true
 echo

@@ -1,9 +1,10 @@
-"""The Python SDK: push, run, run many at once, read events, fetch files, handle errors."""
+"""The Python SDK: push, run one, many, or later, read events, fetch files, handle errors."""
 
 import asyncio
 import os
 import sys
 import tempfile
+import uuid
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ from skillbox import APIError, Client, Event
 from skillbox.aio import AsyncClient
 
 SERVER = os.environ.get("SKILLBOX_SERVER_URL", "http://localhost:8080")
+ORDER = f"order-{uuid.uuid4()}"
 SKILLS = Path(__file__).resolve().parent.parent / "skills"
 
 
@@ -22,6 +24,7 @@ def main() -> None:
             client.register_skill(pack(SKILLS / name, Path(folder)))
         run_one(client, Path(folder, "files"))
         run_many(client)
+        run_later(client)
         handle_errors(client)
     asyncio.run(run_live())
 
@@ -50,6 +53,13 @@ def run_many(client: Client) -> None:
     with ThreadPoolExecutor(4) as threads:
         results = threads.map(lambda data: client.run("data-analysis", input=data), inputs)
     print("sums:", [result.output["sum"] for result in results])
+
+
+def run_later(client: Client) -> None:
+    # Returns at once; with a key of your own the same order is never run twice.
+    started = client.start("data-analysis", input={"data": [7, 9]}, idempotency_key=ORDER)
+    ended = client.wait(started.execution_id, timeout=60)
+    print("later:", ended.status, "mean:", ended.output["mean"])
 
 
 def handle_errors(client: Client) -> None:

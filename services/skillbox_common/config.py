@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -80,6 +80,11 @@ class ServiceSettings(BaseSettings):
     db_pool_size: int = Field(10, ge=1, le=500, description="Most Postgres connections")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
     shutdown_grace: float = Field(10.0, ge=0, description="Seconds for calls in flight to end")
+    metrics_listen: str = Field(
+        "",
+        pattern=r"^([^\s:]+|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}$|^$",
+        description="host:port of an endpoint for Prometheus; empty for none",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -111,6 +116,30 @@ class ObjectStoreSettings(BaseSettings):
     s3_bucket_skills: str = "skills"
     s3_bucket_executions: str = "executions"
     s3_use_ssl: bool = False
+
+
+class CacheSettings(BaseSettings):
+    """The cache that replicas may share. Mixed into the services that can use it."""
+
+    model_config = _CONFIG
+
+    redis_url: SecretStr = Field(
+        SecretStr(""), description="redis://, rediss:// or unix:// URL of a cache; empty for none"
+    )
+    cache_secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Signs what is in the cache; the same for all services, at least 32 characters",
+    )
+
+    @model_validator(mode="after")
+    def _cache_is_complete(self) -> Self:
+        url = self.redis_url.get_secret_value()
+        if url and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("SKILLBOX_REDIS_URL: expected redis://, rediss:// or unix://")
+        if bool(url) != (self.cache_secret is not None):
+            raise ValueError("SKILLBOX_REDIS_URL and SKILLBOX_CACHE_SECRET need each other")
+        return self
 
 
 Settings = TypeVar("Settings", bound=BaseSettings)

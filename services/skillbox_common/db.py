@@ -26,7 +26,12 @@ async def connect(settings: ServiceSettings, schema: str) -> AsyncIterator["Pool
         max_size=settings.db_pool_size,
         timeout=5,
         command_timeout=30,
-        server_settings={"search_path": schema, "application_name": f"skillbox-{schema}"},
+        server_settings={
+            "search_path": schema,
+            "application_name": f"skillbox-{schema}",
+            # A process that is frozen, or cut off, must not keep its locks.
+            "idle_in_transaction_session_timeout": "10s",
+        },
     )
     try:
         yield pool
@@ -50,6 +55,7 @@ async def unavailable_when_lost() -> AsyncIterator[None]:
         asyncpg.CannotConnectNowError,
         asyncpg.TooManyConnectionsError,
         asyncpg.AdminShutdownError,
+        asyncpg.IdleInTransactionSessionTimeoutError,
         asyncpg.InterfaceError,
     ) as error:
         raise DependencyUnavailable("the database does not answer") from error

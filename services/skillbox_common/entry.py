@@ -5,11 +5,12 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from skillbox_common.config import ServiceSettings, parse_command
+from skillbox_common.config import ConfigurationError, ServiceSettings, parse_command
 from skillbox_common.errors import SkillboxError
 from skillbox_common.logs import configure_logging
 from skillbox_common.migrate import migrate
 from skillbox_common.server import AddressTaken
+from skillbox_common.telemetry.export import exporting
 
 Service = TypeVar("Service", bound=ServiceSettings)
 
@@ -33,9 +34,13 @@ def service_main(
         if command == "migrate":
             await migrate(package, loaded.db_dsn.get_secret_value(), schema)
         else:
-            await serve(loaded)
+            with exporting(schema, loaded.metrics_listen):
+                await serve(loaded)
 
     try:
         asyncio.run(work())
+    except ConfigurationError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        sys.exit(2)
     except (SkillboxError, AddressTaken) as error:
         sys.exit(f"{program}: {error}")

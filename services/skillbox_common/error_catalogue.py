@@ -40,5 +40,8 @@ CATALOGUE: dict[str, WireError] = {
     "DEPENDENCY_UNAVAILABLE": WireError(grpc.StatusCode.UNAVAILABLE, 503, "service_unavailable"),
     "INTERNAL": WireError(grpc.StatusCode.INTERNAL, 500, "internal_error"),
     "SKILL_FILE_NOT_FOUND": WireError(grpc.StatusCode.NOT_FOUND, 404, "not_found"),
+    "IDEMPOTENCY_KEY_REUSED": WireError(
+        grpc.StatusCode.FAILED_PRECONDITION, 422, "idempotency_key_reused"
+    ),
     "PATH_NOT_FOUND": WireError(grpc.StatusCode.NOT_FOUND, 404, "not_found"),
 }

@@ -102,6 +102,10 @@ class CapacityExhausted(SkillboxError):
         self.retry_after = retry_after
 
 
+class IdempotencyKeyReused(SkillboxError):
+    reason = "IDEMPOTENCY_KEY_REUSED"
+
+
 class DependencyUnavailable(SkillboxError):
     reason = "DEPENDENCY_UNAVAILABLE"
 

@@ -4,20 +4,24 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 import grpc
 import grpc.aio
+import msgspec
 
 from skillbox.auth.v1.introspection_service_pb2 import IntrospectRequest
 from skillbox.auth.v1.introspection_service_pb2_grpc import IntrospectionServiceStub
 from skillbox_common.errors import DependencyUnavailable
 from skillbox_common.principal import Principal
+from skillbox_common.shared_cache import Cache
 
 if TYPE_CHECKING:
     from skillbox.auth.v1.introspection_service_pb2_grpc import IntrospectionServiceAsyncStub
 
+_KIND = "principal"
 _MAX_TOKEN = 512
 _DEADLINE_S = 5.0
 
@@ -63,12 +67,22 @@ class CachingIntrospector:
 
     A revoked key works for at most `ttl` seconds longer. Tokens are remembered by digest, at
     most `size` of them; concurrent questions about one token are asked once.
+
+    Args:
+        shared: Answers of other replicas; an answer gets no older by going through it.
     """
 
-    def __init__(self, inner: Introspector, ttl: float = 2.0, size: int = 10_000) -> None:
+    def __init__(
+        self,
+        inner: Introspector,
+        ttl: float = 2.0,
+        size: int = 10_000,
+        shared: Cache | None = None,
+    ) -> None:
         self._inner = inner
         self._ttl = ttl
         self._size = size
+        self._shared = shared
         self._entries: OrderedDict[bytes, tuple[float, Principal | None]] = OrderedDict()
         self._pending: dict[bytes, asyncio.Task[Principal | None]] = {}
 
@@ -76,19 +90,13 @@ class CachingIntrospector:
         digest = hashlib.sha256(token.encode()).digest()
         entry = self._entries.get(digest)
         if entry is not None and entry[0] > time.monotonic():
-            principal = entry[1]
-            expired = (
-                principal is not None
-                and principal.expires_at is not None
-                and principal.expires_at <= datetime.now(UTC)
-            )
-            return None if expired else principal
+            return _unless_expired(entry[1])
         task = self._pending.get(digest)
         if task is None:
             task = asyncio.create_task(self._ask(digest, token))
             self._pending[digest] = task
             task.add_done_callback(lambda done: self._settle(digest, done))
-        return await asyncio.shield(task)
+        return _unless_expired(await asyncio.shield(task))
 
     def _settle(self, digest: bytes, task: "asyncio.Task[Principal | None]") -> None:
         del self._pending[digest]
@@ -97,9 +105,40 @@ class CachingIntrospector:
             task.exception()
 
     async def _ask(self, digest: bytes, token: str) -> Principal | None:
-        principal = await self._inner.introspect(token)
-        self._entries[digest] = (time.monotonic() + self._ttl, principal)
+        principal, seconds = await self._answer(token)
+        self._entries[digest] = (time.monotonic() + seconds, principal)
         self._entries.move_to_end(digest)
         while len(self._entries) > self._size:
             self._entries.popitem(last=False)
         return principal
+
+    async def _answer(self, token: str) -> tuple[Principal | None, float]:
+        """Returns the principal and for how many seconds it may be remembered."""
+        if self._shared is None:
+            return await self._inner.introspect(token), self._ttl
+        found = await self._shared.get(_KIND, token)
+        if found is not None and (known := _decode(found.value, token)) is not None:
+            return known, min(found.seconds, self._ttl)
+        asked_at = time.time()
+        principal = await self._inner.introspect(token)
+        # Tokens that stand for nobody are not shared: strangers can make any number of them.
+        if principal is not None:
+            await self._shared.put(_KIND, token, _encode(principal), asked_at)
+        return principal, self._ttl
+
+
+def _unless_expired(principal: Principal | None) -> Principal | None:
+    if principal is None or principal.expires_at is None:
+        return principal
+    return principal if principal.expires_at > datetime.now(UTC) else None
+
+
+def _encode(principal: Principal) -> bytes:
+    return msgspec.json.encode(replace(principal, token=""))
+
+
+def _decode(data: bytes, token: str) -> Principal | None:
+    try:
+        return replace(msgspec.json.decode(data, type=Principal), token=token)
+    except msgspec.ValidationError:
+        return None  # written by another revision

@@ -102,6 +102,7 @@ async def serve(
     checks: Mapping[str, Check],
     prepare: Sequence[Check] = (),
     grace: float = 10.0,
+    on_stop: Callable[[], None] = lambda: None,
 ) -> None:
     """Serves until SIGTERM or SIGINT.
 
@@ -112,6 +113,7 @@ async def serve(
         services: Full names for reflection.
         prepare: Steps that need the dependencies, such as creating a bucket. Each is tried
             again until it succeeds.
+        on_stop: Called when the signal has come, before calls in flight are given time.
 
     Raises:
         AddressTaken: Nobody can listen on `listen`.
@@ -145,6 +147,7 @@ async def serve(
         stopping.cancel()
         with suppress(asyncio.CancelledError):
             await watcher
+        on_stop()
         await health.enter_graceful_shutdown()
         await server.stop(grace)
         _log.info("stopped", service=name)

@@ -11,6 +11,7 @@ _REST = "/skillbox.executor.v1.ExecutionRestService/"
 ACCESS: Mapping[str, Access] = {
     _SERVICE + "RunSkill": Scope.EXECUTIONS_RUN,
     _SERVICE + "RunSkillStream": Scope.EXECUTIONS_RUN,
+    _SERVICE + "StartExecution": Scope.EXECUTIONS_RUN,
     _SERVICE + "GetExecution": Scope.EXECUTIONS_READ,
     _SERVICE + "ListExecutions": Scope.EXECUTIONS_READ,
     _SERVICE + "CancelExecution": Scope.EXECUTIONS_RUN,
@@ -22,5 +23,7 @@ ACCESS: Mapping[str, Access] = {
     _REST + "CancelExecutionRest": Scope.EXECUTIONS_RUN,
     _REST + "GetExecutionLogsRest": Scope.EXECUTIONS_READ,
     _REST + "WatchExecutionRest": Scope.EXECUTIONS_READ,
+    # The Registry asks for it on behalf of the caller who uploads.
+    "/skillbox.executor.v1.DependencyService/PrepareDependencies": Scope.SKILLS_WRITE,
     "/skillbox.executor.v1.ReadinessService/GetReadiness": Public.PUBLIC,
 }

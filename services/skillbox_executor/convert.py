@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -72,6 +73,11 @@ def status_filter(status: int) -> Status | None:
     return Status(name.removeprefix("EXECUTION_STATUS_").lower())
 
 
+def seconds(duration: Duration) -> float:
+    """Returns a duration in seconds; zero when it is not set."""
+    return duration.seconds + duration.nanos / 1e9
+
+
 def execution_message(execution: Execution) -> execution_pb2.Execution:
     """Converts an execution without its logs and the address of its files."""
     message = execution_pb2.Execution(
@@ -88,6 +94,7 @@ def execution_message(execution: Execution) -> execution_pb2.Execution:
         created_at=_timestamp(execution.created_at),
         started_at=_timestamp(execution.started_at),
         finished_at=_timestamp(execution.finished_at),
+        queue_position=execution.queue_position,
     )
     if execution.sandbox:
         message.sandbox.CopyFrom(_sandbox(execution.sandbox))

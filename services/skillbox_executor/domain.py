@@ -42,6 +42,16 @@ class Reason(StrEnum):
     RUNNER_FAULT = "RUNNER_FAULT"
     EXECUTOR_LOST = "EXECUTOR_LOST"
     INTERNAL = "INTERNAL"
+    DEPENDENCY_FAILED = "DEPENDENCY_FAILED"
+    RUNTIME_NOT_ALLOWED = "RUNTIME_NOT_ALLOWED"
+
+
+class Refused(Exception):
+    """The execution may not run; it ends as failed with this reason and text."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,7 @@ class RunRequest:
     skill: str
     version: str = ""
     input_json: str = "{}"
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     entrypoint: str = ""
     args: Sequence[str] = ()
 
@@ -97,6 +107,8 @@ class Execution:
 
     Attributes:
         sandbox: The evidence, as `events.sandbox_detail` writes it; `None` without a sandbox.
+        queue_position: Counts the tenant's queued executions up to this one; 0 when it is not
+            queued.
     """
 
     id: str
@@ -115,6 +127,7 @@ class Execution:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     sandbox: Mapping[str, Any] | None = None
+    queue_position: int = 0
 
     def ended(self, outcome: Outcome, now: datetime) -> "Execution":
         """Returns this execution as it is after `outcome`."""

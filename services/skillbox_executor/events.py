@@ -8,10 +8,15 @@ from typing import Any
 
 from skillbox_common.errors import DependencyUnavailable
 from skillbox_executor.domain import Event, EventKind, Execution
-from skillbox_executor.notifications import Notifications
+from skillbox_executor.notifications import END_CHANNEL, EVENT_CHANNEL, Notifications
 from skillbox_executor.pool import Start
 from skillbox_executor.sandbox.interface import Evidence
-from skillbox_executor.store.interface import ExecutionStore
+from skillbox_executor.store.interface import (
+    EventReader,
+    ExecutionLost,
+    ExecutionReader,
+    ExecutionWriter,
+)
 
 _BATCH = 500
 _POLL_S = 1.0
@@ -52,15 +57,19 @@ class EventWriter:
 
     What arrives while a write is under way goes into the next one, so a chatty skill costs
     few statements and a quiet one is written at once.
+
+    Args:
+        last_seq: Number of the last event that is there already.
     """
 
-    def __init__(self, store: ExecutionStore, execution_id: str) -> None:
+    def __init__(self, store: ExecutionWriter, execution_id: str, last_seq: int) -> None:
         self._store = store
         self._execution_id = execution_id
-        self._seq = 0
+        self._seq = last_seq
         self._pending: list[Event] = []
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._draining = False
 
     def next_seq(self) -> int:
         """Returns the number of the next event, each once."""
@@ -88,18 +97,20 @@ class EventWriter:
     async def drain(self) -> list[Event]:
         """Stops writing and returns what is not written yet."""
         if self._task is not None:
-            self._task.cancel()
+            # Not cancelled: a statement that is under way ends sooner than its cancellation.
+            self._draining = True
+            self._wake.set()
             await asyncio.wait({self._task})
             self._task = None
         pending, self._pending = self._pending, []
         return pending
 
     async def _write(self) -> None:
-        while True:
+        while not self._draining:
             await self._wake.wait()
             self._wake.clear()
             batch = self._pending[:_BATCH]
-            if not batch:
+            if not batch or self._draining:
                 continue
             try:
                 await self._store.append(self._execution_id, batch)
@@ -107,7 +118,11 @@ class EventWriter:
                 await asyncio.sleep(_RETRY_S)
                 self._wake.set()
                 continue
-            # Only now: a batch that is cancelled half-way is written again, which is harmless.
+            except ExecutionLost:
+                # Whoever took the execution has written its last event.
+                self._pending.clear()
+                continue
+            # Only now: a batch of a lost connection is written again, which is harmless.
             del self._pending[: len(batch)]
             if self._pending:
                 self._wake.set()
@@ -116,8 +131,11 @@ class EventWriter:
 class EventFeed:
     """Reads events as they come, from any point and on any replica."""
 
-    def __init__(self, store: ExecutionStore, notifications: Notifications) -> None:
+    def __init__(
+        self, store: ExecutionReader, history: EventReader, notifications: Notifications
+    ) -> None:
         self._store = store
+        self._history = history
         self._notifications = notifications
 
     async def watch(
@@ -126,21 +144,51 @@ class EventFeed:
         """Yields every event behind `after_seq`; ends after `finished`.
 
         Args:
-            follow: Wait for events to come; else end with those that are there.
+            follow: Wait for events to come, also through an outage; else end with those that
+                are there.
         """
-        with self._notifications.subscribe(execution_id) as news:
+        # It may lie behind the last event of all, which then never comes by.
+        beyond = after_seq > 0
+        with self._notifications.subscribe(EVENT_CHANNEL, execution_id) as news:
             while True:
                 news.clear()
-                batch = await self._store.events(execution_id, after_seq, _BATCH)
+                try:
+                    ended = beyond and await self._store.ended(execution_id)
+                    batch = await self._history.events(execution_id, after_seq, _BATCH)
+                except DependencyUnavailable:
+                    if not follow:
+                        raise
+                    await _heard(news)
+                    continue
                 for event in batch:
                     yield event
                     if event.kind is EventKind.FINISHED:
                         return
                     after_seq = event.seq
-                if not batch:
-                    if not follow:
-                        return
-                    # Not `wait_for`: in Python 3.11 it can swallow a cancellation.
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(_POLL_S):
-                            await news.wait()
+                if batch:
+                    beyond = False
+                elif ended or not follow:
+                    return
+                else:
+                    await _heard(news)
+
+    async def until_ended(self, execution_id: str) -> None:
+        """Returns when an execution has ended, however long the database is away meanwhile."""
+        with self._notifications.subscribe(END_CHANNEL, execution_id) as news:
+            while not await self._ended(execution_id):
+                await _heard(news)
+                news.clear()
+
+    async def _ended(self, execution_id: str) -> bool:
+        try:
+            return await self._store.ended(execution_id)
+        except DependencyUnavailable:
+            return False
+
+
+async def _heard(news: asyncio.Event) -> None:
+    """Waits for news, but not for long: a message may be lost."""
+    # Not `wait_for`: in Python 3.11 it can swallow a cancellation.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_POLL_S):
+            await news.wait()

@@ -2,11 +2,11 @@
 
 from contextlib import AsyncExitStack
 
-import grpc.aio
 from google.protobuf.descriptor import FileDescriptor
 
 from skillbox.auth.v1 import api_key_service_pb2
 from skillbox.executor.v1 import (
+    dependency_service_pb2_grpc,
     execution_rest_pb2,
     execution_rest_pb2_grpc,
     execution_service_pb2,
@@ -15,25 +15,23 @@ from skillbox.executor.v1 import (
     readiness_service_pb2_grpc,
 )
 from skillbox.registry.v1 import skill_rest_pb2, skill_service_pb2
-from skillbox_common import db, object_store, server
+from skillbox_common import db, object_store, peers, server, shared_cache
 from skillbox_common.entry import service_main
 from skillbox_common.interceptors import build_chain
 from skillbox_common.introspection import AuthClient, CachingIntrospector
 from skillbox_common.migrate import check_schema
 from skillbox_executor.access import ACCESS
-from skillbox_executor.bundles import Bundles
-from skillbox_executor.commands.queries import Queries
-from skillbox_executor.commands.runs import Runs
+from skillbox_executor.assembly import Executor
 from skillbox_executor.config import ExecutorSettings
-from skillbox_executor.events import EventFeed
-from skillbox_executor.notifications import Notifications
+from skillbox_executor.dependencies.servicer import DependencyServicer
+from skillbox_executor.plan import default_profile
 from skillbox_executor.pool import PoolLimits, WarmPool
 from skillbox_executor.readiness import ReadinessServicer, peer_check
 from skillbox_executor.rest import ExecutionRestServicer
 from skillbox_executor.sandbox.select import create_driver
 from skillbox_executor.servicer import ExecutionServicer
 from skillbox_executor.skills import RegistryClient
-from skillbox_executor.store.postgres import PostgresExecutionStore
+from skillbox_executor.telemetry import observed
 
 PACKAGE = "skillbox_executor"
 SCHEMA = "executor"
@@ -58,7 +56,6 @@ PEERS = _services(
 async def serve(settings: ExecutorSettings) -> None:
     """Serves until SIGTERM or SIGINT."""
     async with AsyncExitStack() as stack:
-        dsn = settings.db_dsn.get_secret_value()
         pool = await stack.enter_async_context(db.connect(settings, SCHEMA))
         skills = await stack.enter_async_context(
             object_store.connect(settings, settings.s3_bucket_skills)
@@ -66,10 +63,8 @@ async def serve(settings: ExecutorSettings) -> None:
         artifacts = await stack.enter_async_context(
             object_store.connect(settings, settings.s3_bucket_executions)
         )
-        auth = await stack.enter_async_context(grpc.aio.insecure_channel(settings.auth_address))
-        registry = await stack.enter_async_context(
-            grpc.aio.insecure_channel(settings.registry_address)
-        )
+        auth = await stack.enter_async_context(peers.connect(settings.auth_address))
+        registry = await stack.enter_async_context(peers.connect(settings.registry_address))
         driver = create_driver(settings)
         stack.push_async_callback(driver.close)
         boxes = WarmPool(
@@ -80,48 +75,50 @@ async def serve(settings: ExecutorSettings) -> None:
                 parallel_starts=settings.pool_parallel_starts,
                 idle_s=settings.pool_idle,
                 age_s=settings.pool_age,
+                minimum=settings.pool_profile_min,
             ),
+            [default_profile(language, settings) for language in settings.pool_prewarm],
         )
         await stack.enter_async_context(boxes.kept_warm())
-        store = PostgresExecutionStore(pool)
-        runs = Runs(
-            settings=settings,
+        executor = Executor(
+            settings,
+            pool=pool,
             skills=RegistryClient(registry),
-            bundles=Bundles(skills, settings.bundle_cache_size),
-            store=store,
+            archives=skills,
             artifacts=artifacts,
             driver=driver,
             boxes=boxes,
         )
-        stack.push_async_callback(runs.close)
-        notifications = Notifications(dsn, runs.cancel)
-        await stack.enter_async_context(notifications.listening())
-        queries = Queries(store, EventFeed(store, notifications), artifacts)
+        await stack.enter_async_context(executor.running())
+        await stack.enter_async_context(observed(boxes, executor.queue, executor.worker))
 
         async def postgres() -> None:
             await check_schema(PACKAGE, pool)
 
         async def recover() -> None:
             await postgres()
-            await runs.recover()
+            await executor.recover()
 
         checks = {
             "postgres": postgres,
             "s3": artifacts.check,
             "sandbox": server.remembered(driver.check, _SANDBOX_TRUST_S),
         }
-        peers = {"auth": peer_check(auth), "registry": peer_check(registry)}
-        grpc_server = server.create_server(
-            build_chain(CachingIntrospector(AuthClient(auth)), ACCESS)
-        )
+        peer_checks = {"auth": peer_check(auth), "registry": peer_check(registry)}
+        cache = await stack.enter_async_context(shared_cache.connect(settings))
+        introspector = CachingIntrospector(AuthClient(auth), shared=cache)
+        grpc_server = server.create_server(build_chain(introspector, ACCESS))
         execution_service_pb2_grpc.add_ExecutionServiceServicer_to_server(
-            ExecutionServicer(runs, queries), grpc_server
+            ExecutionServicer(executor.runs, executor.queries), grpc_server
         )
         execution_rest_pb2_grpc.add_ExecutionRestServiceServicer_to_server(
-            ExecutionRestServicer(runs, queries), grpc_server
+            ExecutionRestServicer(executor.runs, executor.queries), grpc_server
+        )
+        dependency_service_pb2_grpc.add_DependencyServiceServicer_to_server(
+            DependencyServicer(executor.packages.prepare), grpc_server
         )
         readiness_service_pb2_grpc.add_ReadinessServiceServicer_to_server(
-            ReadinessServicer({**checks, **peers}), grpc_server
+            ReadinessServicer({**checks, **peer_checks}), grpc_server
         )
         await server.serve(
             grpc_server,
@@ -131,6 +128,7 @@ async def serve(settings: ExecutorSettings) -> None:
             checks=checks,
             prepare=(artifacts.ensure_bucket, recover),
             grace=settings.shutdown_grace,
+            on_stop=executor.worker.drain,
         )
 
 

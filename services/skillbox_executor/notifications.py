@@ -1,4 +1,4 @@
-"""Hears from Postgres that an execution has new events or is to be cancelled.
+"""Hears from Postgres what happens to executions, on any replica.
 
 One connection listens for the whole process. When it is lost it is made anew; whoever waits
 also looks by itself every second, so that a lost message costs time and nothing else.
@@ -15,34 +15,40 @@ import structlog
 from skillbox_common.tasks import background
 
 EVENT_CHANNEL = "skillbox_events"
+"""An execution has new events."""
+END_CHANNEL = "skillbox_ends"
+"""An execution has ended."""
 CANCEL_CHANNEL = "skillbox_cancel"
+"""An execution is to be cancelled."""
+QUEUE_CHANNEL = "skillbox_queue"
+"""Somebody waits in the queue."""
 _RECONNECT_S = 0.5
 _log = structlog.get_logger(__name__)
 
 
 class Notifications:
-    """Wakes up those who wait for an execution.
+    """Wakes up those who wait for something."""
 
-    Args:
-        on_cancel: Called with the id of an execution that somebody wants to end.
-    """
-
-    def __init__(self, dsn: str, on_cancel: Callable[[str], None]) -> None:
+    def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self._on_cancel = on_cancel
-        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._handlers: dict[str, Callable[[str], None]] = {}
+        self._waiting: defaultdict[tuple[str, str], set[asyncio.Event]] = defaultdict(set)
+
+    def on(self, channel: str, handler: Callable[[str], None]) -> None:
+        """Calls `handler` with every id that is announced on a channel."""
+        self._handlers[channel] = handler
 
     @contextmanager
-    def subscribe(self, execution_id: str) -> Iterator[asyncio.Event]:
-        """Yields an event that is set whenever the execution has news."""
-        news = asyncio.Event()
-        self._waiting[execution_id].add(news)
+    def subscribe(self, channel: str, execution_id: str) -> Iterator[asyncio.Event]:
+        """Yields an event that is set whenever the channel announces this execution."""
+        news, key = asyncio.Event(), (channel, execution_id)
+        self._waiting[key].add(news)
         try:
             yield news
         finally:
-            self._waiting[execution_id].discard(news)
-            if not self._waiting[execution_id]:
-                del self._waiting[execution_id]
+            self._waiting[key].discard(news)
+            if not self._waiting[key]:
+                del self._waiting[key]
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -57,8 +63,8 @@ class Notifications:
                 lost = asyncio.Event()
                 connection.add_termination_listener(lambda _, lost=lost: lost.set())
                 try:
-                    await connection.add_listener(EVENT_CHANNEL, self._heard)
-                    await connection.add_listener(CANCEL_CHANNEL, self._heard)
+                    for channel in (EVENT_CHANNEL, END_CHANNEL, CANCEL_CHANNEL, QUEUE_CHANNEL):
+                        await connection.add_listener(channel, self._heard)
                     await lost.wait()
                 finally:
                     connection.terminate()
@@ -66,9 +72,9 @@ class Notifications:
                 _log.warning("not listening for notifications", kind=type(error).__name__)
             await asyncio.sleep(_RECONNECT_S)
 
-    def _heard(self, _: object, __: int, channel: str, execution_id: object) -> None:
-        if channel == CANCEL_CHANNEL:
-            self._on_cancel(str(execution_id))
-            return
-        for news in self._waiting.get(str(execution_id), ()):
+    def _heard(self, _: object, __: int, channel: str, payload: object) -> None:
+        execution_id = str(payload)
+        if handler := self._handlers.get(channel):
+            handler(execution_id)
+        for news in self._waiting.get((channel, execution_id), ()):
             news.set()

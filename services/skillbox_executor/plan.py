@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from skillbox_common.errors import InvalidArgument
 from skillbox_common.units import parse_cpu, parse_duration, parse_size
-from skillbox_executor import environment
+from skillbox_executor import environment, runtimes
 from skillbox_executor.bundles import Bundle
 from skillbox_executor.config import ExecutorSettings
-from skillbox_executor.domain import Reason, RunRequest
+from skillbox_executor.domain import Reason, Refused, RunRequest
 from skillbox_executor.sandbox.interface import Language, Limits, Payload, Profile
 from skillbox_executor.skills import Skill
 
@@ -22,14 +22,6 @@ _LANGUAGES = {
 }
 MAX_ARGS = 256
 MAX_ARG = 64 * 1024
-
-
-class Refused(Exception):
-    """The execution may not run; it ends as failed with this reason and text."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -78,7 +70,7 @@ def check_policy(request: RunRequest, skill: Skill, settings: ExecutorSettings) 
     """Applies what the operator forbids, before anything is fetched.
 
     Raises:
-        Refused: The image or an environment name is not allowed.
+        Refused: The image, the runtime or an environment name is not allowed.
     """
     name = environment.blocked_name(request.env)
     if name is not None:
@@ -92,6 +84,20 @@ def check_policy(request: RunRequest, skill: Skill, settings: ExecutorSettings) 
         )
     if skill.image:
         _check_image(skill.image, settings.image_allowlist)
+    runtimes.choose(skill, settings)
+
+
+def default_profile(language: Language, settings: ExecutorSettings) -> Profile:
+    """Returns the profile of skills that ask for nothing of their own."""
+    return Profile(
+        image=settings.default_image(language),
+        language=language,
+        limits=Limits(
+            memory_bytes=min(settings.default_memory, settings.max_memory),
+            cpus=min(settings.default_cpu, settings.max_cpu),
+        ),
+        runtime=settings.oci_runtime,
+    )
 
 
 def make_plan(
@@ -100,7 +106,7 @@ def make_plan(
     """Decides image, limits, environment and time of a run.
 
     Raises:
-        Refused: There is no such script, or its image is not allowed.
+        Refused: There is no such script, or its image or runtime is not allowed.
     """
     script = request.entrypoint or skill.entrypoint
     if not script:
@@ -129,7 +135,7 @@ def make_plan(
             limits=Limits(
                 memory_bytes=min(memory, settings.max_memory), cpus=min(cpus, settings.max_cpu)
             ),
-            runtime=settings.oci_runtime,
+            runtime=runtimes.choose(skill, settings),
         ),
         payload=Payload(
             argv=[script, *request.args],

@@ -1,27 +1,32 @@
 """Keeps started boxes ready, so that a run need not wait for one to start.
 
 A box is used once, whoever it is for: boxes of one profile are interchangeable until a
-payload is in one, and are destroyed afterwards. A profile's first run is cold; from then on
-its boxes are started ahead, as many as its recent demand used, until it is idle for long.
+payload is in one, and are destroyed afterwards. A profile's first run is cold, unless the
+profile is one of those that are always kept; from then on its boxes are started ahead, as many
+as its recent demand used, until it is idle for long.
 """
 
 import asyncio
 import time
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
 import structlog
 
 from skillbox_common.tasks import background
+from skillbox_executor.calm import Calm
+from skillbox_executor.image_watch import watch_images
 from skillbox_executor.sandbox.interface import Box, Driver, Profile, SandboxError
+from skillbox_executor.shelf import Shelf, Waiting
+from skillbox_executor.teardown import Teardown
 
 _TICK_S = 1.0
-_RETRY_S = 2.0
-_DEMAND_WINDOW_S = 10.0
+_CALM_FOR_RUN_S = 0.1
+_CALM_FOR_REPLY_S = 0.03
 _log = structlog.get_logger(__name__)
 
 
@@ -42,6 +47,8 @@ class PoolLimits:
         parallel_starts: Boxes that are started ahead at the same time.
         idle_s: Seconds after its last run for which a profile is kept warm.
         age_s: Seconds after which a waiting box is replaced.
+        minimum: Boxes of each profile that wait even if nobody asked for one lately.
+        image_check_s: Seconds between two looks at what the names of the images mean.
     """
 
     boxes: int
@@ -49,93 +56,128 @@ class PoolLimits:
     parallel_starts: int = 2
     idle_s: float = 300.0
     age_s: float = 600.0
+    minimum: int = 1
+    image_check_s: float = 5.0
 
 
-@dataclass(eq=False)
-class _Waiting:
-    box: Box
-    since: float
-
-
-@dataclass(eq=False)
-class _Shelf:
-    """The boxes of one profile.
+@dataclass(frozen=True)
+class PoolSnapshot:
+    """What a pool has, and what it did so far.
 
     Attributes:
-        demand: When its boxes were asked for, as far back as the demand window.
-        retry_at: Before this, after a failed start, none is started ahead.
+        idle: Boxes that wait.
+        starting: Boxes that are being started ahead.
+        ending: Boxes that are being destroyed.
+        hits: Boxes given out that waited already.
+        misses: Boxes given out that did not.
     """
 
-    ready: deque[_Waiting] = field(default_factory=deque)
-    starting: "deque[asyncio.Task[Box]]" = field(default_factory=deque)
-    demand: deque[float] = field(default_factory=deque)
-    last_use: float = 0.0
-    retry_at: float = 0.0
-
-    @property
-    def boxes(self) -> int:
-        return len(self.ready) + len(self.starting)
+    idle: int
+    starting: int
+    ending: int
+    hits: int
+    misses: int
 
 
 class WarmPool:
-    """Gives out boxes, waiting ones first.
+    """Gives out boxes, waiting ones first, and takes them back to destroy them.
 
     Args:
+        always: Profiles that are kept warm from the start and for good.
         now: A monotonic clock in seconds.
     """
 
     def __init__(
-        self, driver: Driver, limits: PoolLimits, now: Callable[[], float] = time.monotonic
+        self,
+        driver: Driver,
+        limits: PoolLimits,
+        always: Sequence[Profile] = (),
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._driver = driver
         self._limits = limits
         self._now = now
         # Least recently used first: those make room for others.
-        self._shelves: OrderedDict[Profile, _Shelf] = OrderedDict()
+        self._shelves = OrderedDict((profile, Shelf(kept=True)) for profile in always)
+        self._teardown = Teardown(driver)
         self._wake = asyncio.Event()
+        self._calm = Calm(over=self._wake.set)
         self._cold_starts = 0
-        self._destroying: set[asyncio.Task[None]] = set()
+        self._hits = 0
+        self._misses = 0
 
     async def acquire(self, profile: Profile) -> tuple[Box, Start]:
-        """Returns a box that nobody else has or will have; the caller destroys it.
+        """Returns a box that nobody else has or will have; `release` it in any case.
 
         Raises:
             SandboxError: See `Driver.prepare`.
         """
-        shelf = self._use(profile)
-        self._wake.set()
+        shelf = self._shelves.setdefault(profile, Shelf())
+        self._shelves.move_to_end(profile)
+        shelf.asked(self._now())
         while shelf.ready:
             waiting = shelf.ready.popleft()
             if self._usable(waiting):
+                self._hits += 1
+                self._calm.hold(_CALM_FOR_RUN_S)
                 return waiting.box, Start.WARM
-            self._destroy(waiting.box)
+            self._teardown.add(waiting.box)
+        self._misses += 1
         self._cold_starts += 1
         try:
-            return await self._start(profile, shelf), Start.COLD
+            box = await self._start(profile, shelf)
         finally:
             self._cold_starts -= 1
             self._wake.set()
+        shelf.succeeded()
+        self._calm.hold(_CALM_FOR_RUN_S)
+        return box, Start.COLD
+
+    def release(self, box: Box, *, idle: bool = False) -> None:
+        """Destroys a box that was given out, in the background.
+
+        Args:
+            idle: Nothing runs in it any more, so that the reply of its run may go first.
+        """
+        self._calm.hold(_CALM_FOR_REPLY_S)
+        self._teardown.add(box, _CALM_FOR_REPLY_S if idle else 0.0)
+
+    def snapshot(self) -> PoolSnapshot:
+        """Returns what there is at this moment."""
+        shelves = self._shelves.values()
+        return PoolSnapshot(
+            idle=sum(len(shelf.ready) for shelf in shelves),
+            starting=self._starts(),
+            ending=len(self._teardown),
+            hits=self._hits,
+            misses=self._misses,
+        )
+
+    def waiting(self) -> list[Box]:
+        """Returns the boxes that wait for a run."""
+        return [each.box for shelf in self._shelves.values() for each in shelf.ready]
+
+    def drop(self, box: Box) -> None:
+        """Destroys a box, if it still waits."""
+        for shelf in self._shelves.values():
+            for each in list(shelf.ready):
+                if each.box is box:
+                    self._drop(shelf, each)
 
     @asynccontextmanager
     async def kept_warm(self) -> AsyncIterator[None]:
         """Starts and replaces boxes while the context is open; destroys them at its end."""
         try:
-            async with background(self._keep_warm()):
+            watching = watch_images(self._driver, self, self._limits.image_check_s)
+            async with background(self._keep_warm()), background(watching):
                 yield
         finally:
+            self._calm.stop()
             for profile in list(self._shelves):
                 self._forget(profile)
-            while self._destroying:
-                await asyncio.wait(self._destroying)
+            await self._teardown.finished()
 
-    def _use(self, profile: Profile) -> _Shelf:
-        shelf = self._shelves.setdefault(profile, _Shelf())
-        self._shelves.move_to_end(profile)
-        shelf.last_use = self._now()
-        shelf.demand.append(shelf.last_use)
-        return shelf
-
-    async def _start(self, profile: Profile, shelf: _Shelf) -> Box:
+    async def _start(self, profile: Profile, shelf: Shelf) -> Box:
         """Waits for a box that is being started ahead already, else starts one."""
         if shelf.starting:
             starting = shelf.starting.popleft()
@@ -144,31 +186,35 @@ class WarmPool:
             except SandboxError:
                 pass  # the caller gets an attempt of its own
             except asyncio.CancelledError:
-                self._give_up(starting)
+                self._teardown.add_started(starting)
                 raise
         return await self._driver.prepare(profile)
 
     async def _keep_warm(self) -> None:
         while True:
+            self._drop_stale()
+            self._start_ahead()
             # Not `wait_for`: in Python 3.11 it can swallow a cancellation.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TICK_S):
                     await self._wake.wait()
             self._wake.clear()
-            self._drop_stale()
-            self._start_ahead()
 
     def _drop_stale(self) -> None:
         for profile, shelf in list(self._shelves.items()):
-            if self._now() - shelf.last_use > self._limits.idle_s:
+            if not shelf.kept and self._now() - shelf.last_use > self._limits.idle_s:
                 self._forget(profile)
                 continue
             for waiting in list(shelf.ready):
                 if not self._usable(waiting):
-                    shelf.ready.remove(waiting)
-                    self._destroy(waiting.box)
+                    self._drop(shelf, waiting)
 
-    def _usable(self, waiting: _Waiting) -> bool:
+    def _drop(self, shelf: Shelf, waiting: Waiting) -> None:
+        shelf.ready.remove(waiting)
+        self._teardown.add(waiting.box)
+        self._wake.set()
+
+    def _usable(self, waiting: Waiting) -> bool:
         young = self._now() - waiting.since < self._limits.age_s
         return young and self._driver.alive(waiting.box)
 
@@ -177,6 +223,7 @@ class WarmPool:
         for profile, shelf in reversed(list(self._shelves.items())):
             while (
                 not self._cold_starts
+                and not self._calm
                 and self._starts() < self._limits.parallel_starts
                 and shelf.boxes < self._wanted(shelf)
                 and shelf.retry_at <= self._now()
@@ -186,11 +233,10 @@ class WarmPool:
                 shelf.starting.append(task)
                 task.add_done_callback(partial(self._started, shelf))
 
-    def _wanted(self, shelf: _Shelf) -> int:
-        """Returns how many boxes the recent demand would have used, at least one."""
-        while shelf.demand and self._now() - shelf.demand[0] > _DEMAND_WINDOW_S:
-            shelf.demand.popleft()
-        return min(max(1, len(shelf.demand)), self._limits.per_profile)
+    def _wanted(self, shelf: Shelf) -> int:
+        """Returns how many boxes the recent demand would have used, within the limits."""
+        demand = shelf.recent_demand(self._now())
+        return min(max(self._limits.minimum, demand), self._limits.per_profile)
 
     def _starts(self) -> int:
         return sum(len(shelf.starting) for shelf in self._shelves.values())
@@ -203,11 +249,11 @@ class WarmPool:
             if other == profile:
                 return False
             if shelf.ready:
-                self._destroy(shelf.ready.popleft().box)
+                self._drop(shelf, shelf.ready[0])
                 return True
         return False
 
-    def _started(self, shelf: _Shelf, task: "asyncio.Task[Box]") -> None:
+    def _started(self, shelf: Shelf, task: "asyncio.Task[Box]") -> None:
         self._wake.set()
         if task not in shelf.starting:
             return  # somebody waits for it, or gave it up
@@ -215,31 +261,15 @@ class WarmPool:
         if task.cancelled():
             return
         if error := task.exception():
-            shelf.retry_at = self._now() + _RETRY_S
-            _log.warning("a box could not be started ahead", error=str(error))
+            if shelf.failed(self._now(), str(error)):
+                _log.warning("a box could not be started ahead", error=str(error))
             return
-        shelf.ready.append(_Waiting(task.result(), self._now()))
+        shelf.succeeded()
+        shelf.ready.append(Waiting(task.result(), self._now()))
 
     def _forget(self, profile: Profile) -> None:
         shelf = self._shelves.pop(profile)
         for waiting in shelf.ready:
-            self._destroy(waiting.box)
+            self._teardown.add(waiting.box)
         while shelf.starting:
-            self._give_up(shelf.starting.popleft())
-
-    def _give_up(self, starting: "asyncio.Task[Box]") -> None:
-        """Destroys a box that nobody will use as soon as it has started."""
-
-        async def destroy_when_started() -> None:
-            with suppress(SandboxError):
-                await self._driver.destroy(await starting)
-
-        self._in_background(destroy_when_started())
-
-    def _destroy(self, box: Box) -> None:
-        self._in_background(self._driver.destroy(box))
-
-    def _in_background(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._destroying.add(task)
-        task.add_done_callback(self._destroying.discard)
+            self._teardown.add_started(shelf.starting.popleft())

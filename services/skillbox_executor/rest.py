@@ -8,6 +8,7 @@ from google.api.httpbody_pb2 import HttpBody
 
 from skillbox.executor.v1 import execution_rest_pb2 as pb
 from skillbox.executor.v1.execution_rest_pb2_grpc import ExecutionRestServiceServicer
+from skillbox_common.idempotency import idempotency_key
 from skillbox_common.principal import current_principal
 from skillbox_common.rest import json_body
 from skillbox_executor import rest_json
@@ -25,14 +26,22 @@ class ExecutionRestServicer(ExecutionRestServiceServicer):
 
     async def RunSkillRest(self, request: HttpBody, context: Context) -> HttpBody:
         principal = current_principal()
-        execution_id = await self._runs.run(principal, rest_json.run_request(request.data))
+        asked, key = rest_json.run_request(request.data), idempotency_key(context)
+        if not rest_json.prefers_async(context.invocation_metadata() or ()):
+            ended = await self._runs.run(principal, asked, key)
+            record = await self._queries.ended(principal.tenant_id, ended)
+            return json_body(rest_json.run_result(record))
+        execution_id = await self._runs.start(principal, asked, key)
         record = await self._queries.get(principal.tenant_id, execution_id)
-        return json_body(rest_json.run_result(record))
+        await context.send_initial_metadata(rest_json.accepted(execution_id))
+        return json_body(rest_json.execution_record(record))
 
     async def GetExecutionRest(
         self, request: pb.GetExecutionRestRequest, context: Context
     ) -> HttpBody:
-        record = await self._queries.get(current_principal().tenant_id, request.id)
+        record = await self._queries.get(
+            current_principal().tenant_id, request.id, rest_json.wait(request.wait)
+        )
         return json_body(rest_json.execution_record(record))
 
     async def ListExecutionsRest(

@@ -1,6 +1,7 @@
 """The JSON of the REST replies about executions, field by field as documented."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,11 +9,13 @@ import msgspec
 from google.api.httpbody_pb2 import HttpBody
 
 from skillbox_common.errors import InvalidArgument
+from skillbox_common.units import parse_duration
 from skillbox_executor import convert
 from skillbox_executor.commands.queries import Record
 from skillbox_executor.domain import Event, EventKind, Execution, RunRequest, Status
 
 EVENT_STREAM = "text/event-stream"
+_ASYNC = "respond-async"
 
 
 class RunBody(msgspec.Struct):
@@ -48,6 +51,37 @@ def run_request(body: bytes) -> RunRequest:
         entrypoint=parsed.entrypoint or "",
         args=parsed.args or [],
     )
+
+
+def prefers_async(metadata: Iterable[tuple[str, str | bytes]]) -> bool:
+    """Tells whether a `Prefer` header (RFC 7240) asks for `respond-async`."""
+    preferences = (str(value).split(",") for name, value in metadata if name == "prefer")
+    return any(
+        preference.partition(";")[0].strip().lower() == _ASYNC
+        for header in preferences
+        for preference in header
+    )
+
+
+def accepted(execution_id: str) -> tuple[tuple[str, str], ...]:
+    """Returns the headers of a reply to a run that goes on by itself."""
+    return (
+        ("x-http-code", "202"),
+        ("location", f"/v1/executions/{execution_id}"),
+        ("preference-applied", _ASYNC),
+    )
+
+
+def wait(text: str) -> float:
+    """Reads how long a reply may be held back, in seconds.
+
+    Raises:
+        InvalidArgument: It is no duration.
+    """
+    try:
+        return parse_duration(text) if text else 0.0
+    except ValueError as error:
+        raise InvalidArgument(f"wait: {text!r} is not valid: {error}") from None
 
 
 def run_result(record: Record) -> dict[str, Any]:
@@ -148,6 +182,8 @@ def _additions(execution: Execution) -> dict[str, Any]:
         found["exit_code"] = execution.exit_code
     if execution.sandbox:
         found["sandbox"] = execution.sandbox
+    if execution.queue_position:
+        found["queue_position"] = execution.queue_position
     return found
 
 

@@ -13,6 +13,10 @@ from skillbox_executor.domain import Reason
 OUTPUT = "output.json"
 FILES = "files/"
 MAX_OUTPUT = 4 * 1024 * 1024
+_MAX_NAME = 4096
+_MAX_FOLDERS = 10_000
+# Of what stands before a member: its long name, or PAX records. It is read as a whole.
+_MAX_PREFIX = 64 * 1024
 _SPOOL = 1024 * 1024
 
 
@@ -34,6 +38,7 @@ class ResultSink:
     def __init__(self, max_bytes: int) -> None:
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_SPOOL)  # noqa: SIM115 - closed by the owner
         self._left = max_bytes
+        self.size = 0
 
     def write(self, data: bytes) -> None:
         """Adds a piece.
@@ -44,6 +49,7 @@ class ResultSink:
         self._left -= len(data)
         if self._left < 0:
             raise ResultError(Reason.ARTIFACT_LIMIT, "the skill left more data than allowed")
+        self.size += len(data)
         self.file.write(data)
 
     def close(self) -> None:
@@ -89,7 +95,7 @@ def read(tar: IO[bytes], max_files: int) -> Results:
             gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0) as zipped,
             tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as target,
         ):
-            for source, member in _members(tar):
+            for source, member in _members(tar, max_files + _MAX_FOLDERS):
                 name = member.name.removeprefix("./")
                 if name == OUTPUT:
                     try:
@@ -126,17 +132,45 @@ def safe_name(name: str) -> str:
     Raises:
         ResultError: It is absolute, empty, too long or leaves its folder.
     """
+    if len(name) > _MAX_NAME:
+        raise ResultError(
+            Reason.ARTIFACT_LIMIT,
+            f"the skill left a file whose path is over {_MAX_NAME} characters",
+        )
     parts = name.split("/")
-    if not name or len(name) > 4096 or "\0" in name or any(p in ("", ".", "..") for p in parts):
+    if not name or "\0" in name or any(part in ("", ".", "..") for part in parts):
         raise ResultError(Reason.RUNNER_FAULT, "a file has a name that is not allowed")
     return name
 
 
-def _members(tar: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    with tarfile.open(fileobj=tar, mode="r:", errors="surrogateescape") as source:
-        for member in source:
-            # A name that is no UTF-8 cannot be shown as JSON.
-            member.name = member.name.encode(errors="surrogateescape").decode(errors="replace")
+class _Member(tarfile.TarInfo):
+    """A member that is no larger than what stands for it in the tar."""
+
+    _PREFIXES = (
+        *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+        *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    )
+
+    def _proc_member(self, source: tarfile.TarFile) -> tarfile.TarInfo | None:
+        if self.type in self._PREFIXES and self.size > _MAX_PREFIX:
+            raise tarfile.ReadError("a header is too long")
+        member: tarfile.TarInfo | None = super()._proc_member(source)  # type: ignore[misc] # not in the stubs
+        if member is not None and member.sparse is not None:
+            # A kilobyte can state terabytes of holes, which would be read as zeros.
+            raise tarfile.ReadError("a file has holes")
+        return member
+
+
+def _members(tar: IO[bytes], most: int) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    with tarfile.open(fileobj=tar, mode="r:", errors="surrogateescape", tarinfo=_Member) as source:
+        for number, member in enumerate(source):
+            if number >= most:
+                raise ResultError(
+                    Reason.ARTIFACT_LIMIT, f"the skill left more than {most} files and folders"
+                )
+            # A name that is no UTF-8 cannot be shown as JSON. Two such names stay two.
+            raw = member.name.encode(errors="surrogateescape")
+            member.name = raw.decode(errors="backslashreplace")
             yield source, member
 
 

@@ -8,6 +8,7 @@ import grpc.aio
 from skillbox.executor.v1 import execution_service_pb2 as pb
 from skillbox.executor.v1.execution_pb2 import Execution
 from skillbox.executor.v1.execution_service_pb2_grpc import ExecutionServiceServicer
+from skillbox_common.idempotency import idempotency_key
 from skillbox_common.principal import current_principal
 from skillbox_executor import convert
 from skillbox_executor.commands.queries import Queries
@@ -24,24 +25,39 @@ class ExecutionServicer(ExecutionServiceServicer):
 
     async def RunSkill(self, request: pb.RunSkillRequest, context: Context) -> pb.RunSkillResponse:
         principal = current_principal()
-        execution_id = await self._runs.run(principal, convert.run_request(request.run))
-        record = await self._queries.get(principal.tenant_id, execution_id)
+        ended = await self._runs.run(
+            principal, convert.run_request(request.run), idempotency_key(context)
+        )
+        record = await self._queries.ended(principal.tenant_id, ended)
         return pb.RunSkillResponse(execution=convert.record_message(record))
 
     async def RunSkillStream(
         self, request: pb.RunSkillStreamRequest, context: Context
     ) -> AsyncIterator[pb.RunSkillStreamResponse]:
         principal = current_principal()
-        async with self._runs.held(principal, convert.run_request(request.run)) as execution_id:
-            async for event in await self._queries.watch(principal.tenant_id, execution_id, 0):
-                reply = pb.RunSkillStreamResponse(event=convert.event_message(execution_id, event))
+        asked, key = convert.run_request(request.run), idempotency_key(context)
+        async with self._runs.held(principal, asked, key) as run:
+            async for event in await self._queries.watch(principal.tenant_id, run.id, 0):
+                reply = pb.RunSkillStreamResponse(event=convert.event_message(run.id, event))
                 if event.kind is EventKind.FINISHED:
-                    record = await self._queries.get(principal.tenant_id, execution_id)
+                    record = await self._queries.get(principal.tenant_id, run.id)
                     reply.execution.CopyFrom(convert.record_message(record))
                 yield reply
 
+    async def StartExecution(
+        self, request: pb.StartExecutionRequest, context: Context
+    ) -> pb.StartExecutionResponse:
+        principal = current_principal()
+        execution_id = await self._runs.start(
+            principal, convert.run_request(request.run), idempotency_key(context)
+        )
+        record = await self._queries.get(principal.tenant_id, execution_id)
+        return pb.StartExecutionResponse(execution=convert.record_message(record))
+
     async def GetExecution(self, request: pb.GetExecutionRequest, context: Context) -> Execution:
-        record = await self._queries.get(current_principal().tenant_id, request.id)
+        record = await self._queries.get(
+            current_principal().tenant_id, request.id, convert.seconds(request.wait)
+        )
         return convert.record_message(record)
 
     async def ListExecutions(

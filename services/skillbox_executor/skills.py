@@ -22,15 +22,17 @@ class Skill:
     """One version of a skill, resolved.
 
     Attributes:
-        image, timeout, memory, cpu: As in the front matter; empty for the server's default.
+        image, runtime, timeout, memory, cpu: As in the front matter; empty for the server's own.
         entrypoint: Empty for a skill of instructions only.
         archive_key: Key of its zip in the bucket of skills.
         root: Folder inside the zip that holds SKILL.md.
     """
 
+    tenant_id: str
     name: str
     version: str
     image: str
+    runtime: str
     timeout: str
     memory: str
     cpu: str
@@ -80,9 +82,11 @@ class RegistryClient:
             raise InternalError() from error
         skill = reply.skill
         return Skill(
+            tenant_id=principal.tenant_id,
             name=skill.name,
             version=skill.version,
             image=skill.image,
+            runtime=skill.runtime,
             timeout=skill.timeout,
             memory=skill.resources.memory,
             cpu=skill.resources.cpu,

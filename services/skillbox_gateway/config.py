@@ -74,6 +74,9 @@ class GatewaySettings(BaseSettings):
     )
     s3_bucket_executions: str = Field("executions", description="Bucket of those downloads")
 
+    otlp_address: Addresses | Literal[""] = Field(
+        "", description="OTLP/gRPC collector of Envoy's own spans; empty for none"
+    )
     trusted_proxies: int = Field(
         0, ge=0, le=16, description="Proxies in front whose X-Forwarded-For is believed"
     )

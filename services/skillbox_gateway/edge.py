@@ -37,6 +37,7 @@ def connection_manager(settings: GatewaySettings) -> Json:
         xff_num_trusted_hops=settings.trusted_proxies,
         preserve_external_request_id=True,
         always_set_request_id_in_response=True,
+        **({"tracing": _tracing()} if settings.otlp_address else {}),
         # What is no clean request.
         early_header_mutation_extensions=[_strip_internal_headers()],
         normalize_path=True,
@@ -75,6 +76,22 @@ def connection_manager(settings: GatewaySettings) -> Json:
             ),
         ],
     )
+
+
+def _tracing() -> Json:
+    """Adds a span of Envoy's between the caller's and the service's."""
+    return {
+        "provider": {
+            "name": "envoy.tracers.opentelemetry",
+            "typed_config": typed(
+                "config.trace.v3.OpenTelemetryConfig",
+                grpc_service={"envoy_grpc": {"cluster_name": "otlp"}, "timeout": "1s"},
+                service_name="skillbox-gateway",
+            ),
+        },
+        # The signatures of downloads stand in the query.
+        "max_path_tag_length": 0,
+    }
 
 
 def _strip_internal_headers() -> Json:

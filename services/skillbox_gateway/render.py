@@ -8,6 +8,18 @@ from skillbox_gateway.typed import Json, extension, socket_address
 from skillbox_gateway.upstreams import clusters
 
 
+_SPANS_SENT_SOON: Json = {
+    "layered_runtime": {
+        "layers": [
+            {
+                "name": "skillbox",
+                "static_layer": {"tracing.opentelemetry.flush_interval_ms": 1000},
+            }
+        ]
+    }
+}
+
+
 def render(settings: GatewaySettings) -> str:
     """Returns the bootstrap as JSON text; equal settings give equal text."""
     return json.dumps(bootstrap(settings), indent=2)
@@ -18,6 +30,7 @@ def bootstrap(settings: GatewaySettings) -> Json:
     return {
         "node": {"id": "skillbox-gateway", "cluster": "skillbox-gateway"},
         **(admin if settings.admin_port else {}),
+        **(_SPANS_SENT_SOON if settings.otlp_address else {}),
         # As the services log.
         "application_log_config": {
             "log_format": {

@@ -9,8 +9,8 @@ from pathlib import Path
 from skillbox_gateway.config import GatewaySettings
 from skillbox_gateway.render import render
 
-# Envoy's `info` is a page about itself at each start.
-_LOG_LEVELS = {"debug": "debug", "info": "warning", "warning": "warning", "error": "error"}
+# Envoy's `info` is a page about itself at each start; its `debug` shows the keys of all callers.
+_LOG_LEVELS = {"debug": "info", "info": "warning", "warning": "warning", "error": "error"}
 
 
 def envoy_binary() -> Path:

@@ -19,6 +19,7 @@ INTERNAL = frozenset(
     {
         "skillbox.auth.v1.IntrospectionService",
         "skillbox.registry.v1.ResolverService",
+        "skillbox.executor.v1.DependencyService",
     }
 )
 """Services for use between services. Nobody reaches them through the gateway."""

@@ -12,6 +12,7 @@ def clusters(settings: GatewaySettings) -> list[Json]:
         _cluster("registry", settings.registry_address),
         _cluster("executor", settings.executor_address),
         *([_upstream("files", settings.files_address)] if settings.files_address else []),
+        *([_otlp(settings.otlp_address)] if settings.otlp_address else []),
     ]
 
 
@@ -53,6 +54,14 @@ def _cluster(name: str, addresses: str) -> Json:
                 "healthy_threshold": 1,
             }
         ],
+    }
+
+
+def _otlp(addresses: str) -> Json:
+    options = typed(_HTTP_OPTIONS, explicit_http_config={"http2_protocol_options": {}})
+    return {
+        **_upstream("otlp", addresses),
+        "typed_extension_protocol_options": {f"envoy.{_HTTP_OPTIONS}": options},
     }
 
 

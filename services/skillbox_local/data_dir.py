@@ -71,9 +71,10 @@ class DataDir:
             self.write_secret(path, make())
         return path.read_text().strip()
 
-    def executor_id(self) -> str:
-        """Returns the owner of this stack's boxes, the same over restarts."""
-        return self.secret("executor-id", lambda: f"local-{secrets.token_hex(8)}")
+    def executor_id(self, replica: int = 1) -> str:
+        """Returns the owner of the boxes of one Executor, the same over restarts."""
+        first = self.secret("executor-id", lambda: f"local-{secrets.token_hex(8)}")
+        return first if replica == 1 else f"{first}-{replica}"
 
     def write_secret(self, path: Path, value: str) -> None:
         """Replaces a file that only its owner may read."""

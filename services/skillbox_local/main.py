@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--sandbox", type=SandboxChoice, required=True)
+    parser.add_argument("--replicas", type=int, required=True)
     arguments = parser.parse_args()
     try:
         supervise(Options(**vars(arguments)), ready=lambda state: None)

@@ -20,12 +20,14 @@ class Options:
 
     Attributes:
         port: Port of the API; 0 takes any free one.
+        replicas: Processes of each service.
     """
 
     data_dir: Path
     host: str = "127.0.0.1"
     port: int = 8080
     sandbox: SandboxChoice = SandboxChoice.AUTO
+    replicas: int = 1
 
 
 def default_data_dir() -> Path:

@@ -11,8 +11,13 @@ from skillbox_executor.sandbox.docker import DockerDriver
 from skillbox_executor.sandbox.interface import Driver, Language, SandboxError
 from skillbox_local.errors import LocalError
 from skillbox_local.options import SandboxChoice
+from skillbox_local.programs import DOCKER_HOST
+from skillbox_local.socket_proxy import obstacle
 
 _BUILD = "run `skillbox images build`"
+_ALLOW_MISSING = "SKILLBOX_ALLOW_MISSING_CONTROLS"
+# On one's own machine; an ordinary user may make no control groups.
+_MAY_MISS = ("memory", "pids", "cpus")
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class Sandbox:
         note: Why this one, as one sentence.
         warning: What the user should know about the choice; empty for nothing.
         docker_host: Empty unless the driver is `docker`.
+        guarded: Whether a socket proxy stands between each Executor and the engine.
         images: The image of each language that has one.
     """
 
@@ -30,14 +36,21 @@ class Sandbox:
     note: str
     warning: str = ""
     docker_host: str = ""
+    guarded: bool = False
     images: Mapping[Language, str] = field(default_factory=dict)
 
-    @property
-    def env(self) -> dict[str, str]:
-        """Settings of the Executor."""
+    def env(self, proxy: str, builder: str = "") -> dict[str, str]:
+        """Returns settings of an Executor.
+
+        Args:
+            proxy: host:port of its socket proxy, should there be one.
+            builder: The same for boxes with a network, which there are only when the user wants.
+        """
+        installs = self.guarded and os.environ.get("SKILLBOX_DEPENDENCIES") == "on"
         allowed = [*DOCUMENTED_IMAGES, *(images.name(language) for language in Language)]
         chosen = {
             "SKILLBOX_IMAGE_ALLOWLIST": ",".join(allowed),
+            **({_ALLOW_MISSING: ",".join(_MAY_MISS)} if self.driver == "bubblewrap" else {}),
             **{
                 f"SKILLBOX_DEFAULT_IMAGE_{language.name}": image
                 for language, image in self.images.items()
@@ -45,7 +58,8 @@ class Sandbox:
         }
         return {
             "SKILLBOX_SANDBOX": self.driver,
-            "SKILLBOX_DOCKER_HOST": self.docker_host,
+            DOCKER_HOST: f"tcp://{proxy}" if self.guarded else self.docker_host,
+            "SKILLBOX_BUILDER_DOCKER_HOST": f"tcp://{builder}" if installs else "",
             # What the user has set stays.
             **{name: os.environ.get(name) or value for name, value in chosen.items()},
         }
@@ -89,7 +103,7 @@ class _NoImages(LocalError):
 def docker_host() -> str:
     """Returns where the engine is: the first variable that is set, else its usual socket."""
     return (
-        os.environ.get("SKILLBOX_DOCKER_HOST")
+        os.environ.get(DOCKER_HOST)
         or os.environ.get("DOCKER_HOST")
         or "unix:///var/run/docker.sock"
     )
@@ -105,11 +119,14 @@ async def _docker() -> Sandbox:
     without = [language.value for language in Language if language not in available]
     if not available:
         raise _NoImages(f"the Docker Engine at {host} has no sandbox images: {_BUILD}")
+    no_images = f"no image for {', '.join(without)}: {_BUILD}" if without else ""
+    no_proxy = obstacle(host)
     return Sandbox(
         driver="docker",
         note="a Docker Engine answers and has sandbox images",
-        warning=f"no image for {', '.join(without)}: {_BUILD}" if without else "",
+        warning="; ".join(filter(None, (no_images, no_proxy))),
         docker_host=host,
+        guarded=not no_proxy,
         images=available,
     )
 
@@ -140,7 +157,9 @@ def _documented(language: Language) -> str:
 
 
 def _driver(name: str, host: str, owner: str) -> Driver:
-    return DockerDriver(host, owner) if name == "docker" else BubblewrapDriver(owner)
+    if name == "docker":
+        return DockerDriver(host, owner)
+    return BubblewrapDriver(owner, allow_missing=_MAY_MISS)
 
 
 async def _check(name: str, host: str) -> None:

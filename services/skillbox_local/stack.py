@@ -17,6 +17,7 @@ from skillbox_local.postgres import Postgres
 from skillbox_local.programs import Addresses
 from skillbox_local.readiness import wait_until_ready
 from skillbox_local.sandbox import Sandbox, choose
+from skillbox_local.socket_proxy import socket_proxies
 from skillbox_local.state import State
 from skillbox_local.supervisor import Supervisor, end_leftovers
 from skillbox_local.tasks import StopSignals, race
@@ -40,7 +41,10 @@ async def run(options: Options, ready: Callable[[State], None]) -> None:
     with data.locked(), StopSignals(_tell_stopping) as stop:
         before = state.read(data.state)
         await _clean_up(before)
-        with take_for_api(options.host, options.port) as address, Addresses.take() as inner:
+        with (
+            take_for_api(options.host, options.port) as address,
+            Addresses.take(options.replicas) as inner,
+        ):
             _keep_api_key(data)
             sandbox = await choose(options.sandbox)
             async with postgres.prepare(data.postgres, programs.base_env()) as server:
@@ -94,12 +98,24 @@ class Stack:
 
     async def _start(self) -> None:
         """Starts everything at once and waits until it serves."""
+        services = programs.services(
+            self.data,
+            self.inner,
+            self.server.dsn,
+            list(map(self.sandbox.env, self.inner.engine, self.inner.builder)),
+        )
+        proxies = (
+            socket_proxies(services, self.sandbox.docker_host, self.data)
+            if self.sandbox.guarded
+            else []
+        )
         # They stop in the reverse order: runs end while all that they need is still there.
         for program in (
             self.server.program(),
             programs.s3(self.data, self.inner),
             programs.gateway(self.data, self.inner, self.address),
-            *programs.services(self.data, self.inner, self.server.dsn, self.sandbox.env),
+            *proxies,
+            *services,
         ):
             self._supervisor.start(program)
         await self.server.wait()
@@ -111,7 +127,8 @@ class Stack:
         """Removes boxes of an Executor that could not do it itself any more."""
         try:
             async with asyncio.timeout(_REMOVE_BOXES_S):
-                await self.sandbox.remove_boxes(self.data.executor_id())
+                for replica, _ in enumerate(self.inner.executor, 1):
+                    await self.sandbox.remove_boxes(self.data.executor_id(replica))
         # Whatever it is, all the rest has stopped and shall be reported as stopped.
         except Exception as error:
             print(f"boxes may be left: {error}", file=sys.stderr)

@@ -11,12 +11,12 @@ from skillbox.registry.v1 import skill_pb2, skill_service_pb2
 from skillbox.registry.v1.resolver_service_pb2 import ResolveSkillResponse
 from skillbox.registry.v1.skill_service_pb2 import ListSkillVersionsResponse
 from skillbox_registry.commands.list_skill_versions import VersionPage
-from skillbox_registry.skill import SkillFile, SkillSpec, SkillSummary, StoredSkill
+from skillbox_registry.skill import Dependencies, SkillFile, SkillSpec, SkillSummary, StoredSkill
 
 Message = TypeVar("Message")
 
 
-def to_skill(stored: StoredSkill) -> skill_pb2.Skill:
+def to_skill(stored: StoredSkill, dependencies: Dependencies | None = None) -> skill_pb2.Skill:
     spec = stored.spec
     return skill_pb2.Skill(
         name=spec.name,
@@ -24,6 +24,7 @@ def to_skill(stored: StoredSkill) -> skill_pb2.Skill:
         description=spec.description,
         lang=spec.lang,
         image=spec.image,
+        runtime=spec.runtime,
         instructions=spec.instructions,
         timeout=spec.timeout,
         resources=skill_pb2.Resources(cpu=spec.cpu, memory=spec.memory),
@@ -35,6 +36,7 @@ def to_skill(stored: StoredSkill) -> skill_pb2.Skill:
         output_schema=_to_struct(spec.output_schema),
         created_at=stored.created_at,
         updated_at=stored.updated_at,
+        dependencies=_to_dependencies(dependencies),
     )
 
 
@@ -99,6 +101,10 @@ async def first_of(
             yield message
 
     return first, whole()
+
+
+def _to_dependencies(found: Dependencies | None) -> skill_pb2.Dependencies | None:
+    return skill_pb2.Dependencies(status=found.status, error=found.error) if found else None
 
 
 def _to_struct(schema: str) -> Struct | None:

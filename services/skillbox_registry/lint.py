@@ -18,6 +18,7 @@ CHECKS = (
     "description",
     "lang",
     "image",
+    "runtime",
     "timeout",
     "resources.memory",
     "resources.cpu",

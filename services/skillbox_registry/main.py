@@ -8,17 +8,25 @@ from skillbox.registry.v1 import resolver_service_pb2, skill_rest_pb2, skill_ser
 from skillbox.registry.v1.resolver_service_pb2_grpc import add_ResolverServiceServicer_to_server
 from skillbox.registry.v1.skill_rest_pb2_grpc import add_SkillRestServiceServicer_to_server
 from skillbox.registry.v1.skill_service_pb2_grpc import add_SkillServiceServicer_to_server
-from skillbox_common import db, object_store, server
+from skillbox_common import db, object_store, peers, server, shared_cache
 from skillbox_common.entry import service_main
 from skillbox_common.interceptors import build_chain
 from skillbox_common.introspection import AuthClient, CachingIntrospector
 from skillbox_common.migrate import check_schema
+from skillbox_common.tasks import background
 from skillbox_registry.access import ACCESS
+from skillbox_registry.commands.prepare_dependencies import PrepareDependencies
+from skillbox_registry.commands.sweep_archives import SweepArchives
 from skillbox_registry.commands.upload_skill import UploadSkill
 from skillbox_registry.config import Settings
+from skillbox_registry.installer import ExecutorClient
 from skillbox_registry.servicer import ResolverServicer, SkillRestServicer, SkillServicer
-from skillbox_registry.store.interface import ArchiveStore
+from skillbox_registry.store.archives import PostgresArchives
+from skillbox_registry.store.cached import CachedSkillStore
+from skillbox_registry.store.dependencies import PostgresDependencyReports
+from skillbox_registry.store.interface import ArchiveList, ArchiveStore, SkillStore, UploadKeys
 from skillbox_registry.store.postgres import PostgresSkillStore
+from skillbox_registry.store.upload_keys import PostgresUploadKeys
 
 PACKAGE = "skillbox_registry"
 SCHEMA = "registry"
@@ -35,19 +43,31 @@ def main() -> None:
 
 
 def add_servicers(
-    grpc_server: grpc.aio.Server, settings: Settings, pool: "db.Pool", archives: ArchiveStore
+    grpc_server: grpc.aio.Server,
+    settings: Settings,
+    skills: SkillStore,
+    archives: ArchiveStore,
+    *,
+    keys: UploadKeys,
+    known: ArchiveList,
+    dependencies: PrepareDependencies,
 ) -> None:
     """Adds the three services to a server."""
-    skills = PostgresSkillStore(pool)
     upload = UploadSkill(
         skills,
         archives,
+        keys,
+        known,
         limits=settings.limits,
         max_size=settings.max_skill_size,
         immutable=settings.immutable_versions,
     )
-    add_SkillServiceServicer_to_server(SkillServicer(upload, skills, archives), grpc_server)
-    add_SkillRestServiceServicer_to_server(SkillRestServicer(upload, skills, archives), grpc_server)
+    add_SkillServiceServicer_to_server(
+        SkillServicer(upload, skills, archives, dependencies), grpc_server
+    )
+    add_SkillRestServiceServicer_to_server(
+        SkillRestServicer(upload, skills, archives, dependencies), grpc_server
+    )
     add_ResolverServiceServicer_to_server(ResolverServicer(skills), grpc_server)
 
 
@@ -58,10 +78,36 @@ async def serve(settings: Settings) -> None:
         archives = await stack.enter_async_context(
             object_store.connect(settings, settings.s3_bucket_skills)
         )
-        auth = await stack.enter_async_context(grpc.aio.insecure_channel(settings.auth_address))
-        introspector = CachingIntrospector(AuthClient(auth))
+        auth = await stack.enter_async_context(peers.connect(settings.auth_address))
+        cache = await stack.enter_async_context(shared_cache.connect(settings))
+        introspector = CachingIntrospector(AuthClient(auth), shared=cache)
         grpc_server = server.create_server(build_chain(introspector, ACCESS))
-        add_servicers(grpc_server, settings, pool, archives)
+        skills: SkillStore = PostgresSkillStore(pool)
+        if cache is not None:
+            skills = CachedSkillStore(skills, cache)
+        keys = PostgresUploadKeys(pool, settings.idempotency_ttl)
+        executor = await stack.enter_async_context(peers.connect(settings.executor_address))
+        dependencies = PrepareDependencies(
+            PostgresDependencyReports(pool), ExecutorClient(executor)
+        )
+        stack.push_async_callback(dependencies.close)
+        known = PostgresArchives(pool)
+        sweep = SweepArchives(
+            known,
+            archives,
+            unneeded_s=settings.unneeded_archives,
+            every_s=settings.sweep_interval,
+        )
+        await stack.enter_async_context(background(sweep.keep_clean()))
+        add_servicers(
+            grpc_server,
+            settings,
+            skills,
+            archives,
+            keys=keys,
+            known=known,
+            dependencies=dependencies,
+        )
 
         async def postgres() -> None:
             await check_schema(PACKAGE, pool)

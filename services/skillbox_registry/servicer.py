@@ -33,6 +33,7 @@ from skillbox.registry.v1.skill_service_pb2 import (
     UploadSkillResponse,
 )
 from skillbox.registry.v1.skill_service_pb2_grpc import SkillServiceServicer
+from skillbox_common.idempotency import idempotency_key
 from skillbox_common.principal import current_principal
 from skillbox_common.rest import json_body, set_http_status
 from skillbox_registry.commands.delete_skill import delete_skill
@@ -40,6 +41,7 @@ from skillbox_registry.commands.download_skill import download_skill
 from skillbox_registry.commands.get_skill import get_skill
 from skillbox_registry.commands.list_skill_versions import list_skill_versions
 from skillbox_registry.commands.list_skills import list_all_skills, list_skills
+from skillbox_registry.commands.prepare_dependencies import PrepareDependencies
 from skillbox_registry.commands.skill_files import SkillFiles
 from skillbox_registry.commands.upload_skill import UploadSkill
 from skillbox_registry.convert import (
@@ -60,8 +62,15 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class SkillServicer(SkillServiceServicer):
-    def __init__(self, upload: UploadSkill, skills: SkillStore, archives: ArchiveStore) -> None:
+    def __init__(
+        self,
+        upload: UploadSkill,
+        skills: SkillStore,
+        archives: ArchiveStore,
+        dependencies: PrepareDependencies,
+    ) -> None:
         self._upload = upload
+        self._dependencies = dependencies
         self._skills = skills
         self._archives = archives
         self._files = SkillFiles(skills, archives)
@@ -74,8 +83,12 @@ class SkillServicer(SkillServiceServicer):
             current_principal().tenant_id,
             (request.chunk async for request in requests),
             BareBody(Expected(first.expected_name, first.expected_version)),
+            idempotency_key(context),
         )
-        return UploadSkillResponse(skill=to_skill(uploaded.skill), warnings=uploaded.warnings)
+        pending = self._dependencies.start(current_principal().token, uploaded.skill)
+        return UploadSkillResponse(
+            skill=to_skill(uploaded.skill, pending), warnings=uploaded.warnings
+        )
 
     async def ListSkills(self, request: ListSkillsRequest, context: Context) -> ListSkillsResponse:
         skills, next_page_token = await list_skills(
@@ -101,7 +114,8 @@ class SkillServicer(SkillServiceServicer):
 
     async def GetSkill(self, request: GetSkillRequest, context: Context) -> Skill:
         tenant_id = current_principal().tenant_id
-        return to_skill(await get_skill(self._skills, tenant_id, request.name, request.version))
+        stored = await get_skill(self._skills, tenant_id, request.name, request.version)
+        return to_skill(stored, await self._dependencies.show(stored))
 
     async def DeleteSkill(
         self, request: DeleteSkillRequest, context: Context
@@ -137,8 +151,15 @@ class SkillServicer(SkillServiceServicer):
 
 
 class SkillRestServicer(SkillRestServiceServicer):
-    def __init__(self, upload: UploadSkill, skills: SkillReader, archives: ArchiveStore) -> None:
+    def __init__(
+        self,
+        upload: UploadSkill,
+        skills: SkillReader,
+        archives: ArchiveStore,
+        dependencies: PrepareDependencies,
+    ) -> None:
         self._upload = upload
+        self._dependencies = dependencies
         self._skills = skills
         self._archives = archives
         self._files = SkillFiles(skills, archives)
@@ -151,7 +172,9 @@ class SkillRestServicer(SkillRestServiceServicer):
             current_principal().tenant_id,
             (piece.data async for piece in pieces),
             body_of_type(first.content_type),
+            idempotency_key(context),
         )
+        self._dependencies.start(current_principal().token, uploaded.skill)
         await set_http_status(context, 201)
         return json_body(to_rest(uploaded.skill.spec))
 

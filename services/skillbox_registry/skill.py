@@ -10,11 +10,13 @@ class SkillSpec:
 
     Attributes:
         lang: `python`, `node` or `bash`; empty when there is neither `lang` nor an entry point.
+        runtime: The OCI runtime that the skill asks for.
         timeout, cpu, memory: In the words of the front matter.
         instructions: The Markdown below the front matter.
         entrypoint: Relative to `root`; empty for a skill of instructions only.
         root: The folder of the archive that holds SKILL.md, with its slash; empty for the top.
         input_schema, output_schema: JSON texts.
+        packages: The file that names the packages that it asks for; empty for none.
     """
 
     name: str
@@ -22,6 +24,7 @@ class SkillSpec:
     description: str
     lang: str
     image: str
+    runtime: str
     timeout: str
     cpu: str
     memory: str
@@ -30,10 +33,24 @@ class SkillSpec:
     root: str
     input_schema: str
     output_schema: str
+    packages: str
 
     @property
     def mode(self) -> str:
         return "executable" if self.entrypoint else "instructions"
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """What became of the packages that a skill asks for.
+
+    Attributes:
+        status: `pending`, `ready` or `failed`; `none` when it asked for nothing after all.
+        error: Why they failed.
+    """
+
+    status: str
+    error: str = ""
 
 
 @dataclass(frozen=True)

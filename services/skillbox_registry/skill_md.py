@@ -17,6 +17,7 @@ MAX_DESCRIPTION = 1024
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _USUAL_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}", re.ASCII)
+_RUNTIME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _SHORT_VERSION = re.compile(r"(0|[1-9]\d{0,8})(\.(0|[1-9]\d{0,8}))?", re.ASCII)
 _LANGUAGES = tuple(LANGUAGES.values())
 _KINDS = ((bool, "true/false value"), (int, "integer"), (float, "float"), (date, "date"))
@@ -42,6 +43,7 @@ class SkillMd:
     description: str
     lang: str
     image: str
+    runtime: str
     timeout: str
     cpu: str
     memory: str
@@ -75,6 +77,7 @@ def parse(content: bytes, limits: Limits, findings: Findings) -> SkillMd | None:
         description=_description(front, findings),
         lang=_lang(front, findings),
         image=_image(front, findings),
+        runtime=_runtime(front, findings),
         timeout=_timeout(front, findings),
         cpu=_cpu(front, limits, findings),
         memory=_memory(front, limits, findings),
@@ -173,6 +176,18 @@ def _image(front: Value, findings: Findings) -> str:
             "image", f"{shown(image)}: expected an image such as python:3.12-slim", value.line
         )
     return image
+
+
+def _runtime(front: Value, findings: Findings) -> str:
+    value = front.get("runtime")
+    runtime = _text(value, "runtime", findings)
+    if value and runtime and not _RUNTIME.fullmatch(runtime):
+        findings.error(
+            "runtime",
+            f"{shown(runtime)}: expected 1 to 64 of A-Z a-z 0-9 . _ - such as runsc",
+            value.line,
+        )
+    return runtime
 
 
 def _timeout(front: Value, findings: Findings) -> str:

@@ -18,6 +18,7 @@ from skillbox_registry.skill import SkillSpec
 from skillbox_registry.skill_md import SkillMd
 
 MAX_SKILL_MD = 1024 * 1024
+_PACKAGES = {"python": "requirements.txt", "node": "package.json"}
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,14 @@ def _inspect(archive: Archive, limits: Limits, findings: Findings) -> SkillSpec 
     if head is None:
         return None
     entry_point = _entry_point(archive, head, findings)
+    lang = head.lang or language_of(entry_point)
     return SkillSpec(
         name=head.name,
         version=head.version,
         description=head.description,
-        lang=head.lang or language_of(entry_point),
+        lang=lang,
         image=head.image,
+        runtime=head.runtime,
         timeout=head.timeout,
         cpu=head.cpu,
         memory=head.memory,
@@ -84,7 +87,15 @@ def _inspect(archive: Archive, limits: Limits, findings: Findings) -> SkillSpec 
         root=archive.root,
         input_schema=_schema(archive, "input_schema", head.input_schema, findings),
         output_schema=_schema(archive, "output_schema", head.output_schema, findings),
+        packages=_packages(archive, lang),
     )
+
+
+def _packages(archive: Archive, lang: str) -> str:
+    """Returns the file that names packages. The Executor reads it; a run with bad ones fails."""
+    name = _PACKAGES.get(lang)
+    paths = (name, f"scripts/{name}") if name else ()
+    return next((path for path in paths if path in archive.files), "")
 
 
 def _entry_point(archive: Archive, head: SkillMd, findings: Findings) -> str:

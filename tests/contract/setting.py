@@ -124,7 +124,7 @@ async def running(**settings: str) -> AsyncIterator[Client]:
 @asynccontextmanager
 async def set_up(client: Client) -> AsyncIterator[Setting]:
     """Puts into a stack what the cases need."""
-    database = Settings(db_dsn=SecretStr(_dsn(client.stack)))
+    database = Settings(db_dsn=SecretStr(client.stack.dsn()))
     async with (
         client.http() as http,
         client.channel() as channel,
@@ -146,12 +146,6 @@ async def set_up(client: Client) -> AsyncIterator[Setting]:
             unknown_id=str(uuid.uuid4()),
         )
         yield setting
-
-
-def _dsn(stack: Stack) -> str:
-    """Returns the address of a stack's database, which its services are told."""
-    told = (process.environ().get("SKILLBOX_DB_DSN") for process in stack.processes())
-    return next(filter(None, told))
 
 
 async def _make_keys(setting: Setting) -> None:

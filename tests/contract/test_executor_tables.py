@@ -4,6 +4,7 @@ import pytest
 from google.protobuf.descriptor import EnumDescriptor, FileDescriptor
 
 from skillbox.executor.v1 import (
+    dependency_service_pb2,
     event_pb2,
     execution_pb2,
     execution_rest_pb2,
@@ -17,6 +18,7 @@ FILES: list[FileDescriptor] = [
     execution_service_pb2.DESCRIPTOR,
     execution_rest_pb2.DESCRIPTOR,
     readiness_service_pb2.DESCRIPTOR,
+    dependency_service_pb2.DESCRIPTOR,
 ]
 
 

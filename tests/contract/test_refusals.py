@@ -34,7 +34,7 @@ REFUSALS = {
             headers={"retry-after": "<int>"},
             code="RESOURCE_EXHAUSTED",
             reason="CAPACITY_EXHAUSTED",
-            message="all 1 places are taken; try again later",
+            message="all places are taken; try again later",
         ),
         Expect(
             status=503,

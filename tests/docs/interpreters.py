@@ -1,4 +1,4 @@
-"""A shell and a Python that remember, as those in which a reader types."""
+"""A shell and a Python that remember, as those in which a reader types; and Go, which does not."""
 
 import contextlib
 import io
@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tools.golang import ROOT, go
 
 _END = "--- end of the block ---"
 
@@ -53,11 +55,21 @@ def shell(folder: Path, env: Mapping[str, str]) -> Iterator[Shell]:
         process.communicate()
 
 
+def run_go(program: str, folder: Path, env: Mapping[str, str]) -> str:
+    """Runs a program that imports the SDK; returns what it prints."""
+    folder.mkdir(exist_ok=True)
+    folder.joinpath("main.go").write_text(program)
+    module = ROOT.joinpath("examples/go/go.mod").read_text()
+    folder.joinpath("go.mod").write_text(module.replace("../..", str(ROOT)))
+    return go("run", ".", cwd=folder, env=dict(env))
+
+
 class Python:
     """One namespace for all blocks of a page."""
 
-    def __init__(self) -> None:
-        self._names: dict[str, Any] = {"__name__": "__main__"}
+    def __init__(self, **names: Any) -> None:
+        """Begins with names that a page takes for granted."""
+        self._names: dict[str, Any] = {"__name__": "__main__", **names}
 
     def run(self, code: str, where: str) -> str:
         """Runs a block; returns what it prints."""

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,12 +69,13 @@ class Stack:
     sandbox: str
     binary: Path = SKILLBOX
     env: Mapping[str, str] = field(default_factory=dict)
+    options: Sequence[str] = ()
 
     def up(self, *options: str) -> subprocess.CompletedProcess[str]:
         """Starts it in the background; the caller looks at the exit code."""
         return skillbox(
             *("up", "--detach", "--port", "0", "--data-dir", self.data_dir),
-            *("--sandbox", self.sandbox, *options),
+            *("--sandbox", self.sandbox, *self.options, *options),
             env={"SKILLBOX_BOOTSTRAP_API_KEY": API_KEY, **self.env},
             binary=self.binary,
             cwd=self.data_dir.parent,
@@ -107,6 +108,11 @@ class Stack:
         """Returns the supervisor and all that descends from it."""
         supervisor = psutil.Process(int((self.data_dir / "lock").read_text()))
         return [supervisor, *supervisor.children(recursive=True)]
+
+    def dsn(self) -> str:
+        """Returns the address of the database, which the services are told."""
+        told = (process.environ().get("SKILLBOX_DB_DSN") for process in self.processes())
+        return next(filter(None, told))
 
     async def containers(self) -> list[str]:
         """Returns the ids of the boxes of this stack that the engine has, in any state."""

@@ -1,14 +1,16 @@
 """One stack for all examples, with every example skill on it."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from skillbox import Client as Sdk
+from skillbox.aio import AsyncClient
 from skillbox_registry.pack import pack
 from tests.e2e.stack import API_KEY, Client, Stack, alive
+from tests.examples.both import Both
 from tests.examples.running import SKILLS
 
 
@@ -32,3 +34,14 @@ def live(request: pytest.FixtureRequest) -> Iterator[Client]:
             done = stack.down()
         assert done.returncode == 0, done.stderr
         assert not alive(processes)
+
+
+@pytest.fixture(params=["sdk", "aio"])
+async def call(live: Client, request: pytest.FixtureRequest) -> AsyncIterator[Both]:
+    """Calls of either Python client."""
+    if request.param == "sdk":
+        with Sdk(live.url, API_KEY, timeout=60) as client:
+            yield Both(client)
+    else:
+        async with AsyncClient(live.url, API_KEY, timeout=60) as aio:
+            yield Both(aio)

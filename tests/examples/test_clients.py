@@ -1,13 +1,10 @@
 """Both Python clients against the live stack: each call does the same and returns the same."""
 
 import asyncio
-import inspect
 import io
 import zipfile
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,39 +14,7 @@ from skillbox.aio import AsyncClient
 from tests.e2e import skills
 from tests.e2e.stack import API_KEY, Client
 from tests.e2e.waiting import until
-
-Call = Callable[..., Any]
-
-
-class Both:
-    """Calls either client in the same way."""
-
-    def __init__(self, client: Sdk | AsyncClient) -> None:
-        self._client = client
-
-    async def __call__(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Returns a result, or everything that a stream yields."""
-        call = getattr(self._client, method)
-        if isinstance(self._client, Sdk):
-            return await asyncio.to_thread(lambda: _collect(call(*args, **kwargs)))
-        found = call(*args, **kwargs)
-        if inspect.isasyncgen(found):
-            return [item async for item in found]
-        return await found
-
-
-def _collect(value: Any) -> Any:
-    return list(value) if inspect.isgenerator(value) else value
-
-
-@pytest.fixture(params=["sdk", "aio"])
-async def call(live: Client, request: pytest.FixtureRequest) -> AsyncIterator[Both]:
-    if request.param == "sdk":
-        with Sdk(live.url, API_KEY, timeout=60) as client:
-            yield Both(client)
-    else:
-        async with AsyncClient(live.url, API_KEY, timeout=60) as aio:
-            yield Both(aio)
+from tests.examples.both import Both
 
 
 async def test_the_life_of_a_skill(call: Both, tmp_path: Path) -> None:

@@ -17,6 +17,9 @@ def test_curl(live: Client, tmp_path: Path) -> None:
     assert '"row_count":5' in printed
     assert "Analysing 5 numbers\nWrote report.md\n" in printed
     assert "event: finished\n" in printed
+    # Started already, when the sandbox was ready at once.
+    assert '"status":"queued"' in printed or '"status":"running"' in printed
+    assert '"row_count":2' in printed
     assert "| mean | 3 |" in printed
     assert '{"error":"not_found","message":"skill not found: no-such-skill@latest"}' in printed
     assert API_KEY not in printed
@@ -37,6 +40,7 @@ def test_python_sdk(live: Client, tmp_path: Path) -> None:
     lines = run(live, tmp_path, sys.executable, EXAMPLES / "python-sdk" / "main.py").splitlines()
     assert lines[:2] == ["success mean: 3.0", "files: ['report.md']"]
     assert "sums: [1.0, 3.0, 6.0, 10.0]" in lines
+    assert "later: success mean: 8.0" in lines
     assert "failed 3 container exited with code 3" in lines
     assert "refused: skillbox: 404 not_found: skill not found: no-such-skill@latest" in lines
     assert lines[-1] == "success mean: 3.0"

@@ -11,9 +11,9 @@ def sdk(live: Client) -> Sdk:
     return Sdk(live.url, API_KEY, timeout=60)
 
 
-def test_there_are_nine(live: Client) -> None:
+def test_they_are_all_there(live: Client) -> None:
     names = [skill.name for skill in SKILLS]
-    assert len(names) == 9
+    assert len(names) >= 9
     assert set(names) <= {skill.name for skill in sdk(live).list_skills()}
 
 
@@ -58,3 +58,15 @@ def test_many_files(live: Client, tmp_path: Path) -> None:
     assert [str(path.relative_to(tmp_path)) for path in found] == sorted(result.files_list)
     assert len(found) == 40
     assert all(path.read_text() == f"{path.relative_to(tmp_path)}\n" for path in found)
+
+
+def test_a_package_of_others(live: Client) -> None:
+    client = sdk(live)
+    rows = [{"city": "Lima", "people": 10}, {"city": "Oslo", "people": 7}]
+    result = client.run("text-table", input={"rows": rows, "format": "github"})
+    assert result.status == "success", result
+    assert result.output == {
+        "table": "| city   |   people |\n|--------|----------|\n"
+        "| Lima   |       10 |\n| Oslo   |        7 |",
+        "rows": 2,
+    }

@@ -1,11 +1,13 @@
 """Whatever bytes come: an archive is refused with a reason, or is harmless."""
 
 import io
+import tarfile
 import zipfile
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skillbox_executor.bundles import build
 from skillbox_registry.archive import UnsafeArchive, open_archive
 from skillbox_registry.limits import Limits
 from tests.unit.registry.zips import MAIN, SKILL_MD, RawZip, skill_zip, zip_of
@@ -48,6 +50,18 @@ def inspect(content: bytes) -> None:
             for info in plain.infolist()
             if info.filename.startswith(archive.root) and not info.is_dir()
         } == read
+    bundle = build(content, archive.root)
+    with tarfile.open(fileobj=io.BytesIO(bundle.tar + bytes(1024))) as tar:
+        assert {member.name: _content(tar, member) for member in tar} == read
+    assert bundle.names == set(read)
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    assert member.isreg()
+    assert member.mode in (0o644, 0o755)
+    stream = tar.extractfile(member)
+    assert stream is not None
+    return stream.read()
 
 
 @settings(deadline=None)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from skillbox_executor.sandbox import bubblewrap, bubblewrap_command, bubblewrap_process, cgroups
-from skillbox_executor.sandbox.bubblewrap import BubblewrapBox
+from skillbox_executor.sandbox.bubblewrap import BubblewrapBox, BubblewrapDriver
 from skillbox_executor.sandbox.interface import (
     BoxLost,
     Control,
@@ -113,15 +113,27 @@ print(time.process_time())
     assert float(ran.ok()) < 0.5
 
 
-async def test_without_control_groups_the_evidence_says_so(
+async def test_without_control_groups_there_are_no_boxes(
     bubblewrap_bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cgroups, "hierarchies", lambda proc: [])
-    driver = bubblewrap_bench.driver
-    async with bubblewrap_bench.box(PYTHON, replace(LIMITS, pids=20)) as box:
-        evidence = await driver.evidence(box)
-        ran = await bubblewrap_bench.run_in(box, payload(PYTHON, FORK_BOMB))
-        assert not await driver.out_of_memory(box)
+    with pytest.raises(EngineUnavailable, match=r"not isolated: memory,pids,cpus \(SKILLBOX_ALLOW"):
+        await bubblewrap_bench.driver.check()
+
+
+async def test_without_control_groups_that_are_not_required_the_evidence_says_so(
+    bubblewrap_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroups, "hierarchies", lambda proc: [])
+    bench = Bench(
+        lambda owner: BubblewrapDriver(owner, allow_missing=("memory", "pids", "cpus")),
+        bubblewrap_bench.owner,
+        bubblewrap_bench.images,
+    )
+    async with bench.box(PYTHON, replace(LIMITS, pids=20)) as box:
+        evidence = await bench.driver.evidence(box)
+        ran = await bench.run_in(box, payload(PYTHON, FORK_BOMB))
+        assert not await bench.driver.out_of_memory(box)
     missing = {control.name: control.value for control in evidence.controls if not control.applied}
     assert missing == {
         "memory": "no control group can be made here",
@@ -180,5 +192,5 @@ async def test_a_box_without_a_control_is_not_used(
 ) -> None:
     weak = (Control("network", "host", applied=False), Control("memory", "none", applied=False))
     monkeypatch.setattr(bubblewrap, "read_controls", lambda *_: weak)
-    with pytest.raises(EngineUnavailable, match=r"not isolated: network$"):
+    with pytest.raises(EngineUnavailable, match=r"not isolated: network,memory \("):
         await bubblewrap_bench.driver.prepare(bubblewrap_bench.profile(PYTHON))

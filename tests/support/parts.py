@@ -100,3 +100,16 @@ def s3(folder: Path) -> Iterator[S3]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+def free_ports(count: int) -> int:
+    """Returns the first of several ports in a row that nobody listens on right now."""
+    while True:
+        first = free_port()
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            continue
+        return first

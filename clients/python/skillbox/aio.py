@@ -1,40 +1,48 @@
 """The client for asyncio, over gRPC. Needs `pip install "skillbox[grpc]"`.
 
-async with AsyncClient("http://localhost:8080", api_key="sk-…") as client:
-    result = await client.run("data-analysis", input={"data": [1, 2, 3, 4, 5]})
-    print(result.output["mean"])
+>>> async def mean(*numbers):
+...     async with AsyncClient("http://localhost:8080", api_key="sk-…") as client:
+...         result = await client.run("data-analysis", input={"data": numbers})
+...         return result.output["mean"]
+>>> asyncio.run(mean(1, 2, 6))
+3.0
 """
 
 import asyncio
 import codecs
-import json
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-import grpc.aio
 from google.protobuf.duration_pb2 import Duration
 
 from skillbox import wire
 from skillbox.auth.v1 import api_key_service_pb2 as keys
 from skillbox.client import (
+    POLL_PAUSE_S,
+    UNFINISHED,
     APIError,
     ApiKey,
     Client,
     Event,
     Execution,
     ExecutionPage,
+    FilePieces,
     NewApiKey,
     RunResult,
     Skill,
     SkillDetail,
     SkillFile,
     auth_headers,
-    check_json,
+    check_deadline,
+    deadline,
+    idempotency_header,
+    input_text,
+    wait_step,
 )
 from skillbox.connection import Connection
 from skillbox.executor.v1 import execution_service_pb2 as executions
@@ -50,8 +58,8 @@ class AsyncClient:
     """`skillbox.Client` for asyncio: the same methods, arguments, results and errors.
 
     One client belongs to one event loop, whose tasks may share it; all calls go over one
-    connection. Cancelling the task that awaits a run cancels the run. What is repeated by
-    itself is what `skillbox.Client` repeats.
+    connection. Cancelling the task that awaits a run without a key cancels the run. What is
+    repeated by itself is what `skillbox.Client` repeats.
     """
 
     def __init__(
@@ -112,9 +120,10 @@ class AsyncClient:
         entrypoint: str = "",
         args: Sequence[str] = (),
         input_json: str = "",
+        idempotency_key: str = "",
         on_event: Callable[[Event], Awaitable[object]] | None = None,
     ) -> RunResult:
-        """Runs a skill and waits for its end.
+        """Runs a skill and waits for its end. Without a key, leaving before cancels the run.
 
         Args:
             version: Empty means `latest`.
@@ -123,28 +132,32 @@ class AsyncClient:
             entrypoint: Another script of the skill to run.
             args: Arguments of the script.
             input_json: JSON text in place of `input`; reaches the skill as it is.
+            idempotency_key: At most 255 printable ASCII characters. A call with the key of an
+                earlier one returns what became of that instead of running again, also when
+                that caller left: with a key the run goes on by itself.
             on_event: Awaited with each event as it happens, logs among them.
 
         Raises:
-            ValueError: The input is not JSON.
+            TypeError: The input holds what JSON cannot.
+            ValueError: The input is not JSON, or the key is not printable ASCII.
+            APIError: As of `skillbox.Client.run`.
         """
-        if input_json:
-            check_json(input_json)
-        elif input is not None:
-            input_json = json.dumps(input, allow_nan=False)
-        request = executions.RunSkillStreamRequest(
-            run=executions.SkillRun(
-                skill=skill,
-                version=version,
-                input_json=input_json or None,
-                env=env,
-                entrypoint=entrypoint,
-                args=args,
-            )
+        run = executions.SkillRun(
+            skill=skill,
+            version=version,
+            input_json=input_text(input, input_json) or None,
+            env=env,
+            entrypoint=entrypoint,
+            args=args,
         )
         result: RunResult | None = None
         replies = self._grpc.stream(
-            self._grpc.executions.RunSkillStream, request, safe=False, timeout=self._grpc.timeout
+            self._grpc.executions.RunSkillStream,
+            executions.RunSkillStreamRequest(run=run),
+            # A key would also keep the run going when the caller leaves.
+            headers=idempotency_header(idempotency_key) if idempotency_key else None,
+            safe=bool(idempotency_key),
+            timeout=self._grpc.timeout,
         )
         async with aclosing(replies):
             async for reply in replies:
@@ -155,6 +168,59 @@ class AsyncClient:
         if result is None:
             raise APIError(0, message="the stream ended before the run did")
         return result
+
+    async def start(
+        self,
+        skill: str,
+        *,
+        version: str = "",
+        input: Any = None,  # noqa: A002 - the documented name
+        env: Mapping[str, str] | None = None,
+        entrypoint: str = "",
+        args: Sequence[str] = (),
+        input_json: str = "",
+        idempotency_key: str = "",
+    ) -> Execution:
+        """Starts a run and returns at once. It goes on whether anybody waits or not.
+
+        Takes and raises what `run` does; without a key it makes one for this call.
+        """
+        run = executions.SkillRun(
+            skill=skill,
+            version=version,
+            input_json=input_text(input, input_json) or None,
+            env=env,
+            entrypoint=entrypoint,
+            args=args,
+        )
+        reply = await self._grpc.call(
+            self._grpc.executions.StartExecution,
+            executions.StartExecutionRequest(run=run),
+            headers=idempotency_header(idempotency_key),
+        )
+        return wire.run(Execution, reply.execution)
+
+    async def wait(self, execution_id: str, timeout: float | None = None) -> Execution:
+        """Waits until a run has ended, and returns it.
+
+        Args:
+            timeout: Seconds; `None` waits as long as it takes.
+
+        Raises:
+            TimeoutError: It has not ended by then. It goes on; `cancel` ends it.
+            APIError: Such as 404 `not_found`.
+        """
+        end = deadline(timeout)
+        while True:
+            step = timedelta(seconds=wait_step(end, self._grpc.timeout))
+            request = executions.GetExecutionRequest(id=execution_id, wait=_duration(step))
+            reply = await self._grpc.call(self._grpc.executions.GetExecution, request)
+            execution = wire.run(Execution, reply)
+            if execution.status not in UNFINISHED:
+                return execution
+            check_deadline(end, execution_id)
+            # A server that is stopping answers sooner than it was asked to.
+            await asyncio.sleep(POLL_PAUSE_S)
 
     async def get_execution(self, execution_id: str) -> Execution:
         """Returns a run in any state."""
@@ -234,14 +300,12 @@ class AsyncClient:
             FileNotFoundError: There is no such file.
         """
         with await asyncio.to_thread(Path(zip_path).open, "rb") as file:
-            try:
-                reply = await self._grpc.skills.UploadSkill(
-                    _chunks(file, progress),
-                    timeout=self._grpc.timeout,
-                    metadata=self._grpc.metadata,
-                )
-            except grpc.aio.AioRpcError as error:
-                raise wire.api_error(error) from error
+            pieces = FilePieces(file, _CHUNK, _in_this_thread(progress))
+            reply = await self._grpc.upload(
+                self._grpc.skills.UploadSkill,
+                lambda: _chunks(pieces),
+                headers=idempotency_header(),
+            )
         return wire.build(Skill, reply.skill)
 
     async def list_skills(self) -> list[Skill]:
@@ -287,16 +351,28 @@ class AsyncClient:
         request = skills.DeleteSkillRequest(name=name, version=version)
         await self._grpc.call(self._grpc.skills.DeleteSkill, request)
 
-    async def download_files(self, result: RunResult, dest_dir: str | os.PathLike[str]) -> None:
+    async def download_files(
+        self,
+        result: RunResult,
+        dest_dir: str | os.PathLike[str],
+        *,
+        progress: Callable[[int], object] | None = None,
+    ) -> None:
         """Fetches the files that a run left into `dest_dir`, which is created when missing.
 
         Does nothing when there are none. When an entry of the archive is not a plain file or
         folder below `dest_dir`, nothing is written at all.
 
+        Args:
+            progress: Called with the number of bytes of each piece of the archive that came.
+
         Raises:
-            ValueError: The archive is broken or has such an entry.
+            ValueError: The archive is broken, has such an entry, or is larger than 1 GiB or
+                10,000 entries.
+            APIError: Such as 403 when `files_url` is too old; `get_execution` has a fresh one.
         """
-        await asyncio.to_thread(self._http.download_files, result, dest_dir)
+        tell = _in_this_thread(progress)
+        await asyncio.to_thread(self._http.download_files, result, dest_dir, progress=tell)
 
     async def create_api_key(
         self, name: str = "", *, scopes: Sequence[str] = (), ttl: timedelta | None = None
@@ -348,13 +424,18 @@ class AsyncClient:
             yield text
 
 
-async def _chunks(
-    file: IO[bytes], progress: Callable[[int], object] | None
-) -> AsyncGenerator[skills.UploadSkillRequest, None]:
-    while chunk := await asyncio.to_thread(file.read, _CHUNK):
+async def _chunks(pieces: FilePieces) -> AsyncGenerator[skills.UploadSkillRequest, None]:
+    left = iter(pieces)
+    while chunk := await asyncio.to_thread(next, left, b""):
         yield skills.UploadSkillRequest(chunk=chunk)
-        if progress is not None:
-            progress(len(chunk))
+
+
+def _in_this_thread(
+    progress: Callable[[int], object] | None,
+) -> Callable[[int], object] | None:
+    """Returns what other threads can call to have progress told in that of the event loop."""
+    loop = asyncio.get_running_loop()
+    return progress and (lambda size: loop.call_soon_threadsafe(progress, size))
 
 
 def _duration(value: timedelta | None) -> Duration | None:

@@ -16,6 +16,7 @@ import random
 import re
 import select
 import shutil
+import sys
 import tarfile
 import tempfile
 import time
@@ -48,14 +49,29 @@ __all__ = [
 
 _CHUNK = 64 * 1024
 _MAX_IDLE = 16
+_MAX_UNPACKED = 1024**3
+_MAX_ENTRIES = 10_000
 _FIRST_DELAY_S = 0.25
 _MAX_DELAY_S = 30.0
+_WAIT_S = 30.0
+POLL_PAUSE_S = 0.05
+UNFINISHED = ("queued", "running")
+_KEY_HEADER = "Idempotency-Key"
+# JSON text, or what gives the pieces of a body anew for each attempt.
+_Body = str | Callable[[], Iterable[bytes]] | None
+
 _COLON = re.compile(r"\s*:\s*")
 _GAP = re.compile(r"\s*[{,]?\s*")
 
 
 class APIError(Exception):
     """The server refused a call, or could not be reached.
+
+    >>> try:
+    ...     client.run("no-such-skill")
+    ... except APIError as error:
+    ...     print(error.status_code, error.error_code)
+    404 not_found
 
     Attributes:
         status_code: HTTP status; 0 when there was no reply.
@@ -91,7 +107,8 @@ class RunResult:
 
     Attributes:
         status: `success`, `failed` or `timeout`.
-        output: Content of output.json; `None` when there was none.
+        output: Content of output.json; `None` when there was none. An integer of more digits
+            than Python turns into an `int` is a `decimal.Decimal`.
         files_url: Where the skill's files can be fetched for an hour; empty without files.
         error: Why it did not succeed, as a sentence; empty when it did.
         reason: The same as a word, such as `TIME_LIMIT`.
@@ -126,6 +143,7 @@ class Execution(RunResult):
         skill_version: Resolved, never `latest`.
         created_at: RFC 3339, like `started_at` and `finished_at`, which are empty until then.
         sandbox: Evidence of how it was isolated.
+        queue_position: Counts the queued runs of the tenant up to this one; 0 when not queued.
     """
 
     skill_name: str = ""
@@ -137,6 +155,7 @@ class Execution(RunResult):
     finished_at: str = ""
     sandbox: dict[str, Any] = field(default_factory=dict)
     input_json: str = field(default="", repr=False)
+    queue_position: int = 0
 
 
 @dataclass(frozen=True)
@@ -173,7 +192,12 @@ class Skill:
 
 @dataclass(frozen=True)
 class SkillDetail(Skill):
-    """One version of a skill in full. What its SKILL.md leaves out is empty here."""
+    """One version of a skill in full. What its SKILL.md leaves out is empty here.
+
+    Attributes:
+        dependencies: `status` (`pending`, `ready` or `failed`) of the packages that it asks for,
+            and `error`; empty when it asks for none.
+    """
 
     image: str = ""
     instructions: str = ""
@@ -184,6 +208,8 @@ class SkillDetail(Skill):
     digest: str = ""
     input_schema: dict[str, Any] | None = None
     output_schema: dict[str, Any] | None = None
+    runtime: str = ""
+    dependencies: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -222,9 +248,13 @@ class Client:
     """Talks to one Skillbox server. Threads may share it; connections are kept and reused.
 
     A call that the server refuses for the moment (429, 503) is repeated after the time that the
-    server names, where repeating it is safe: reading and deleting always, a run only when the
-    server says that it has not begun, an upload never. A lost connection repeats nothing. Every
-    method raises `APIError` when the server refuses for good or cannot be reached.
+    server names, where repeating it is safe: reading and deleting always, `start` and uploads
+    since they carry an idempotency key, `run` without one only when the server says that it has
+    not begun. A lost connection repeats nothing. Every method raises `APIError` when the server
+    refuses for good or cannot be reached.
+
+    >>> with Client("http://localhost:8080", api_key="sk-…") as client:
+    ...     client.health()
     """
 
     def __init__(
@@ -269,7 +299,10 @@ class Client:
         _close_all(self._idle)
 
     def health(self) -> None:
-        """Returns when the server answers."""
+        """Returns when the server answers.
+
+        >>> client.health()
+        """
         self._call("GET", "/health")
 
     def run(
@@ -282,8 +315,12 @@ class Client:
         entrypoint: str = "",
         args: Sequence[str] = (),
         input_json: str = "",
+        idempotency_key: str = "",
     ) -> RunResult:
-        """Runs a skill and waits for its end. Closing the connection cancels the run.
+        """Runs a skill and waits for its end. Without a key, leaving before cancels the run.
+
+        >>> client.run("data-analysis", input={"data": [1, 2, 6]}).output["mean"]
+        3.0
 
         Args:
             version: Empty means `latest`.
@@ -292,29 +329,90 @@ class Client:
             entrypoint: Another script of the skill to run.
             args: Arguments of the script.
             input_json: JSON text in place of `input`; reaches the skill as it is.
+            idempotency_key: At most 255 printable ASCII characters. A call with the key of an
+                earlier one returns what became of that instead of running again, also when
+                that caller left: with a key the run goes on by itself.
 
         Raises:
-            ValueError: The input is not JSON.
+            TypeError: The input holds what JSON cannot.
+            ValueError: The input is not JSON, or the key is not printable ASCII.
+            APIError: Such as 404 `not_found` for an unknown skill, 429 `resource_exhausted`, or
+                422 `idempotency_key_reused` when the key belongs to another run than this. A
+                skill that fails is no error but a result.
         """
-        members = {"skill": json.dumps(skill)}
-        if version:
-            members["version"] = json.dumps(version)
-        if input_json:
-            check_json(input_json)
-            members["input"] = input_json
-        elif input is not None:
-            members["input"] = json.dumps(input, allow_nan=False)
-        if env:
-            members["env"] = json.dumps(dict(env))
-        if entrypoint:
-            members["entrypoint"] = json.dumps(entrypoint)
-        if args:
-            members["args"] = json.dumps(list(args))
-        body = "{" + ",".join(f'"{name}":{text}' for name, text in members.items()) + "}"
-        return _build_run(RunResult, self._call("POST", "/v1/executions", body))
+        body = _run_body(
+            skill=skill,
+            version=version,
+            input=input_text(input, input_json),
+            env=env,
+            entrypoint=entrypoint,
+            args=args,
+        )
+        # A key would also keep the run going when the caller leaves.
+        headers = idempotency_header(idempotency_key) if idempotency_key else {}
+        return _build_run(RunResult, self._call("POST", "/v1/executions", body, headers))
+
+    def start(
+        self,
+        skill: str,
+        *,
+        version: str = "",
+        input: Any = None,  # noqa: A002 - the documented name
+        env: Mapping[str, str] | None = None,
+        entrypoint: str = "",
+        args: Sequence[str] = (),
+        input_json: str = "",
+        idempotency_key: str = "",
+    ) -> Execution:
+        """Starts a run and returns at once. It goes on whether anybody waits or not.
+
+        >>> execution = client.start("data-analysis", input={"data": [1, 2, 6]})
+        >>> client.wait(execution.execution_id).output["mean"]
+        3.0
+
+        Takes and raises what `run` does; without a key it makes one for this call.
+        """
+        body = _run_body(
+            skill=skill,
+            version=version,
+            input=input_text(input, input_json),
+            env=env,
+            entrypoint=entrypoint,
+            args=args,
+        )
+        headers = {**idempotency_header(idempotency_key), "Prefer": "respond-async"}
+        return _build_run(Execution, self._call("POST", "/v1/executions", body, headers))
+
+    def wait(self, execution_id: str, timeout: float | None = None) -> Execution:
+        """Waits until a run has ended, and returns it.
+
+        >>> client.wait(result.execution_id, timeout=10).status
+        'success'
+
+        Args:
+            timeout: Seconds; `None` waits as long as it takes.
+
+        Raises:
+            TimeoutError: It has not ended by then. It goes on; `cancel` ends it.
+            APIError: Such as 404 `not_found`.
+        """
+        end = deadline(timeout)
+        path = f"/v1/executions/{_segment(execution_id)}"
+        while True:
+            query = urlencode({"wait": f"{wait_step(end, self._timeout):.3f}s"})
+            execution = _build_run(Execution, self._call("GET", f"{path}?{query}"))
+            if execution.status not in UNFINISHED:
+                return execution
+            check_deadline(end, execution_id)
+            # A server that is stopping answers sooner than it was asked to.
+            time.sleep(POLL_PAUSE_S)
 
     def get_execution(self, execution_id: str) -> Execution:
-        """Returns a run in any state."""
+        """Returns a run in any state.
+
+        >>> client.get_execution(result.execution_id).status
+        'success'
+        """
         reply = self._call("GET", f"/v1/executions/{_segment(execution_id)}")
         return _build_run(Execution, reply)
 
@@ -322,6 +420,10 @@ class Client:
         self, *, skill: str = "", status: str = "", page_size: int = 50, page_token: str = ""
     ) -> ExecutionPage:
         """Returns one page of runs, newest first, without input, output, logs and files.
+
+        >>> page = client.list_executions(skill="data-analysis", status="success")
+        >>> page.executions[0].skill_name
+        'data-analysis'
 
         Args:
             skill: Only runs of this skill.
@@ -341,17 +443,31 @@ class Client:
         return ExecutionPage(executions, page.get("next_page_token") or "")
 
     def cancel(self, execution_id: str) -> Execution:
-        """Cancels a run and returns it as it is then. A finished run stays as it is."""
+        """Cancels a run and returns it as it is then. A finished run stays as it is.
+
+        >>> client.cancel(result.execution_id).status
+        'success'
+        """
         reply = self._call("POST", f"/v1/executions/{_segment(execution_id)}:cancel", "{}")
         return _build_run(Execution, reply)
 
     def get_execution_logs(self, execution_id: str) -> str:
-        """Returns what the skill has printed so far."""
+        """Returns what the skill has printed so far.
+
+        >>> client.get_execution_logs(result.execution_id).splitlines()[-1]
+        'Wrote report.md'
+        """
         reply = self._call("GET", f"/v1/executions/{_segment(execution_id)}/logs")
         return reply.decode(errors="replace")
 
     def follow_logs(self, execution_id: str) -> Iterator[str]:
-        """Yields what the skill prints, as it prints, until the run has ended."""
+        """Yields what the skill prints, as it prints, until the run has ended.
+
+        >>> for text in client.follow_logs(result.execution_id):
+        ...     print(text, end="")
+        Analysing 3 numbers
+        Wrote report.md
+        """
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         path = f"/v1/executions/{_segment(execution_id)}/logs?follow=true"
         for chunk in self._stream("GET", path):
@@ -362,6 +478,9 @@ class Client:
 
     def stream(self, execution_id: str, *, after_seq: int = 0) -> Iterator[Event]:
         """Yields the events of a run, live, up to `finished`.
+
+        >>> [event.type for event in client.stream(result.execution_id)]
+        ['queued', 'started', ..., 'finished']
 
         When the connection breaks before, this raises `APIError`; a new call with the last
         `seq` as `after_seq` goes on from there.
@@ -376,6 +495,8 @@ class Client:
     def register_skill(self, zip_path: str | os.PathLike[str]) -> None:
         """Uploads a skill's zip archive.
 
+        >>> client.register_skill("data-analysis-1.0.0.zip")
+
         Raises:
             FileNotFoundError: There is no such file.
         """
@@ -389,11 +510,15 @@ class Client:
     ) -> Skill:
         """Uploads a skill's zip archive and returns what was stored.
 
+        >>> client.upload_skill("data-analysis-1.0.0.zip").version
+        '1.0.0'
+
         Args:
             progress: Called with the number of bytes of each piece that was sent.
 
         Raises:
             FileNotFoundError: There is no such file.
+            APIError: Such as 400 `invalid_skill`, whose message lists every problem.
         """
         path = Path(zip_path)
         boundary = uuid.uuid4().hex
@@ -406,25 +531,37 @@ class Client:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             headers = {
+                **idempotency_header(),
                 "Content-Type": f"multipart/form-data; boundary={boundary}",
                 "Content-Length": str(len(head) + size + len(tail)),
             }
-            body = _framed(head, file, tail, progress)
-            return from_members(
-                Skill, _parse(self._call("POST", "/v1/skills", body, headers), dict)
-            )
+            pieces = FilePieces(file, _CHUNK, progress)
+            reply = self._call("POST", "/v1/skills", lambda: _framed(head, pieces, tail), headers)
+        return from_members(Skill, _parse(reply, dict))
 
     def list_skills(self) -> list[Skill]:
-        """Returns every version of every skill, by name and then by version."""
+        """Returns every version of every skill, by name and then by version.
+
+        >>> "data-analysis" in [skill.name for skill in client.list_skills()]
+        True
+        """
         return [from_members(Skill, item) for item in _parse(self._call("GET", "/v1/skills"), list)]
 
     def get_skill(self, name: str, version: str = "latest") -> SkillDetail:
-        """Returns one version in full."""
+        """Returns one version in full.
+
+        >>> client.get_skill("data-analysis").entrypoint
+        'scripts/main.py'
+        """
         reply = self._call("GET", f"/v1/skills/{_segment(name)}/{_segment(version)}")
         return from_members(SkillDetail, _parse(reply, dict))
 
     def list_versions(self, name: str) -> list[Skill]:
-        """Returns the versions of one skill, the highest first."""
+        """Returns the versions of one skill, the highest first.
+
+        >>> client.list_versions("data-analysis")[0].version
+        '1.0.0'
+        """
         versions: list[Skill] = []
         token = ""
         while True:
@@ -436,31 +573,61 @@ class Client:
                 return versions
 
     def list_skill_files(self, name: str, version: str = "latest") -> list[SkillFile]:
-        """Returns the files in the archive of one version, by path."""
+        """Returns the files in the archive of one version, by path.
+
+        >>> [file.path for file in client.list_skill_files("data-analysis")]
+        ['SKILL.md', 'scripts/main.py']
+        """
         reply = self._call("GET", f"/v1/skills/{_segment(name)}/{_segment(version)}/files")
         return [from_members(SkillFile, item) for item in _parse(reply, dict).get("files") or []]
 
     def get_skill_file(self, name: str, version: str, path: str) -> bytes:
-        """Returns the content of one file in the archive of one version."""
+        """Returns the content of one file in the archive of one version.
+
+        >>> client.get_skill_file("data-analysis", "latest", "SKILL.md")[:3]
+        b'---'
+        """
         version_path = f"/v1/skills/{_segment(name)}/{_segment(version)}"
         return self._call("GET", f"{version_path}/files/{quote(path)}")
 
     def download_skill(self, name: str, version: str = "latest") -> bytes:
-        """Returns the archive of one version, byte for byte as it was uploaded."""
+        """Returns the archive of one version, byte for byte as it was uploaded.
+
+        >>> client.download_skill("data-analysis")[:2]
+        b'PK'
+        """
         return self._call("GET", f"/v1/skills/{_segment(name)}/{_segment(version)}/archive")
 
     def delete_skill(self, name: str, version: str) -> None:
-        """Deletes one version. Runs that already started are not affected."""
+        """Deletes one version. Runs that already started are not affected.
+
+        >>> client.delete_skill("data-analysis", "0.9.0")
+        """
         self._call("DELETE", f"/v1/skills/{_segment(name)}/{_segment(version)}")
 
-    def download_files(self, result: RunResult, dest_dir: str | os.PathLike[str]) -> None:
+    def download_files(
+        self,
+        result: RunResult,
+        dest_dir: str | os.PathLike[str],
+        *,
+        progress: Callable[[int], object] | None = None,
+    ) -> None:
         """Fetches the files that a run left into `dest_dir`, which is created when missing.
+
+        >>> client.download_files(result, "out")
+        >>> os.listdir("out")
+        ['report.md']
 
         Does nothing when there are none. When an entry of the archive is not a plain file or
         folder below `dest_dir`, nothing is written at all.
 
+        Args:
+            progress: Called with the number of bytes of each piece of the archive that came.
+
         Raises:
-            ValueError: The archive is broken or has such an entry.
+            ValueError: The archive is broken, has such an entry, or is larger than 1 GiB or
+                10,000 entries.
+            APIError: Such as 403 when `files_url` is too old; `get_execution` has a fresh one.
         """
         if not result.has_files:
             return
@@ -473,6 +640,8 @@ class Client:
                 response = _exchange(connection, "GET", target, None, {})
                 while chunk := _read(response, _CHUNK):
                     archive.write(chunk)
+                    if progress is not None:
+                        progress(len(chunk))
             finally:
                 connection.close()
             archive.seek(0)
@@ -482,6 +651,10 @@ class Client:
         self, name: str = "", *, scopes: Sequence[str] = (), ttl: timedelta | None = None
     ) -> NewApiKey:
         """Creates a key of the same tenant.
+
+        >>> key = client.create_api_key("reader", scopes=["skills:read"], ttl=timedelta(days=30))
+        >>> key.secret
+        'sk-...'
 
         Args:
             name: A label for people.
@@ -494,7 +667,11 @@ class Client:
         return _new_key(self._call("POST", "/v1/api-keys", json.dumps(request)))
 
     def list_api_keys(self) -> list[ApiKey]:
-        """Returns the keys of the tenant, newest first, revoked and expired ones included."""
+        """Returns the keys of the tenant, newest first, revoked and expired ones included.
+
+        >>> [key.name for key in client.list_api_keys()]
+        [...]
+        """
         keys: list[ApiKey] = []
         token = ""
         while True:
@@ -506,12 +683,21 @@ class Client:
                 return keys
 
     def revoke_api_key(self, key_id: str) -> ApiKey:
-        """Ends a key and returns it as it is then."""
+        """Ends a key and returns it as it is then.
+
+        >>> key = client.create_api_key("short-lived").api_key
+        >>> bool(client.revoke_api_key(key.id).revoked_at)
+        True
+        """
         reply = _parse(self._call("DELETE", f"/v1/api-keys/{_segment(key_id)}"), dict)
         return from_members(ApiKey, reply.get("api_key") or {})
 
     def rotate_api_key(self, key_id: str, *, grace: timedelta | None = None) -> NewApiKey:
         """Creates a successor of a key.
+
+        >>> key = client.create_api_key("rotated").api_key
+        >>> client.rotate_api_key(key.id, grace=timedelta(hours=1)).api_key.name
+        'rotated'
 
         Args:
             grace: How long the old key goes on working, at most 7 days; `None` means not at
@@ -525,7 +711,7 @@ class Client:
         self,
         method: str,
         path: str,
-        body: str | Iterable[bytes] | None = None,
+        body: _Body = None,
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """Sends a request and returns the whole body of the reply."""
@@ -551,21 +737,21 @@ class Client:
         self,
         method: str,
         path: str,
-        body: str | Iterable[bytes] | None = None,
+        body: _Body = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """Sends a request, again while that is allowed; the body of the reply is unread."""
+        headers = headers or {}
+        safe = method in ("GET", "DELETE") or _KEY_HEADER in headers
         attempt = 0
         while True:
             connection = self._take()
             try:
-                return connection, self._send(connection, method, path, body, headers or {})
+                return connection, self._send(connection, method, path, body, headers)
             except APIError as error:
                 connection.close()
-                delay = retry_delay(error, attempt, safe=method in ("GET", "DELETE"))
-                # What an iterator gave is gone.
-                can_resend = body is None or isinstance(body, str)
-                if delay is None or not can_resend or attempt >= self._max_retries:
+                delay = retry_delay(error, attempt, safe=safe)
+                if delay is None or attempt >= self._max_retries:
                     raise
             except BaseException:
                 connection.close()
@@ -578,13 +764,15 @@ class Client:
         connection: http.client.HTTPConnection,
         method: str,
         path: str,
-        body: str | Iterable[bytes] | None,
+        body: _Body,
         headers: Mapping[str, str],
     ) -> http.client.HTTPResponse:
         headers = {**self._headers, **headers}
         if isinstance(body, str):
             headers["Content-Type"] = "application/json"
-        content = body.encode() if isinstance(body, str) else body
+            content: bytes | Iterable[bytes] | None = body.encode()
+        else:
+            content = body() if body else None
         return _exchange(connection, method, self._url.path + path, content, headers)
 
     def _take(self) -> http.client.HTTPConnection:
@@ -604,6 +792,68 @@ class Client:
             self._idle.append(connection)
         else:
             connection.close()
+
+
+def input_text(value: Any, text: str) -> str:
+    """Returns the input of a run as JSON text; empty for none.
+
+    Raises:
+        TypeError: `value` holds what JSON cannot.
+        ValueError: So does `value`, or `text` is not JSON.
+    """
+    if text:
+        check_json(text)
+        return text
+    return "" if value is None else json.dumps(value, allow_nan=False)
+
+
+def parse_json(text: str) -> Any:
+    """Returns the value of a JSON text.
+
+    Raises:
+        ValueError: It is not JSON.
+        RecursionError: It is nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        # Python refuses to make an int of very many digits.
+        from decimal import Decimal  # noqa: PLC0415 - seldom used
+
+        limit = sys.get_int_max_str_digits()
+        return json.loads(
+            text, parse_int=lambda digits: (int if len(digits) <= limit else Decimal)(digits)
+        )
+
+
+class FilePieces:
+    """The content of a file in pieces, as often as it is asked for."""
+
+    def __init__(
+        self, file: IO[bytes], size: int, progress: Callable[[int], object] | None
+    ) -> None:
+        """Reads nothing yet.
+
+        Args:
+            size: Bytes of a piece.
+            progress: Called with the size of each piece that was taken, once for each.
+        """
+        self._file = file
+        self._size = size
+        self._progress = progress
+        self._told = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        while piece := self._file.read(self._size):
+            yield piece
+            # What is sent again was told before.
+            news = self._file.tell() - self._told
+            if self._progress is not None and news > 0:
+                self._told += news
+                self._progress(news)
 
 
 def check_json(text: str) -> None:
@@ -636,6 +886,41 @@ def auth_headers(api_key: str, tenant_id: str) -> dict[str, str]:
     if tenant_id:
         headers["X-Tenant-ID"] = _header("tenant_id", tenant_id)
     return headers
+
+
+def idempotency_header(key: str = "") -> dict[str, str]:
+    """Returns the header that makes it safe to repeat a call; without a key, with a new one.
+
+    Raises:
+        ValueError: A header cannot hold the key.
+    """
+    return {_KEY_HEADER: _header("idempotency_key", key) or str(uuid.uuid4())}
+
+
+def deadline(timeout: float | None) -> float | None:
+    """Returns when waiting ends, on the monotonic clock; `None` for never."""
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def wait_step(end: float | None, call_timeout: float | None) -> float:
+    """Returns for how many seconds to ask the server to hold its reply back.
+
+    Args:
+        end: Of all waiting, on the monotonic clock.
+        call_timeout: Seconds that the caller gives one call, which the reply has to keep.
+    """
+    step = _WAIT_S if call_timeout is None else min(_WAIT_S, call_timeout / 2)
+    return step if end is None else max(0.0, min(step, end - time.monotonic()))
+
+
+def check_deadline(end: float | None, execution_id: str) -> None:
+    """Returns when there is time left.
+
+    Raises:
+        TimeoutError: There is none.
+    """
+    if end is not None and time.monotonic() >= end:
+        raise TimeoutError(f"skillbox: execution {execution_id} has not ended in time")
 
 
 def retry_delay(error: APIError, attempt: int, *, safe: bool) -> float | None:
@@ -753,15 +1038,18 @@ def _refusal(status: int, body: bytes, retry_after: str) -> APIError:
         return APIError(status, retry_after=seconds)
 
 
-def _framed(
-    head: bytes, file: IO[bytes], tail: bytes, progress: Callable[[int], object] | None
-) -> Iterator[bytes]:
+def _framed(head: bytes, pieces: Iterable[bytes], tail: bytes) -> Iterator[bytes]:
     yield head
-    while chunk := file.read(_CHUNK):
-        yield chunk
-        if progress is not None:
-            progress(len(chunk))
+    yield from pieces
     yield tail
+
+
+def _run_body(*, input: str, **members: Any) -> str:  # noqa: A002 - the name of the member
+    """Writes the request of a run; what is empty is left out, the input stays as it is."""
+    texts = {name: json.dumps(value) for name, value in members.items() if value}
+    if input:
+        texts["input"] = input
+    return "{" + ",".join(f'"{name}":{text}' for name, text in texts.items()) + "}"
 
 
 def _segment(text: str) -> str:
@@ -781,7 +1069,7 @@ _Data = TypeVar("_Data", bound="DataclassInstance")
 
 def _parse(body: bytes, kind: type[_T]) -> _T:
     try:
-        value = json.loads(body.decode())
+        value = parse_json(body.decode())
     except (ValueError, RecursionError) as error:
         raise _unreadable(error) from error
     if not isinstance(value, kind):
@@ -792,7 +1080,8 @@ def _parse(body: bytes, kind: type[_T]) -> _T:
 def _member_texts(text: str) -> dict[str, str]:
     """Returns the text of each member's value of an object that is valid JSON."""
     texts: dict[str, str] = {}
-    decode = json.JSONDecoder().raw_decode
+    # Only where a value ends counts here.
+    decode = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
     position = _skip(_GAP, text, 0)
     while text[position] != "}":
         name, position = decode(text, position)
@@ -866,9 +1155,14 @@ def _event(members: Mapping[str, str]) -> Event:
 def _extract(archive: IO[bytes], folder: Path) -> None:
     try:
         with tarfile.open(fileobj=archive, mode="r:gz") as tar:
-            members = tar.getmembers()
-            for member in members:
+            members = []
+            unpacked = 0
+            for member in tar:
                 _check_member(member)
+                members.append(member)
+                unpacked += member.size
+                if unpacked > _MAX_UNPACKED or len(members) > _MAX_ENTRIES:
+                    raise ValueError("skillbox: the archive of files is too large")
             folder.mkdir(parents=True, exist_ok=True)
             root = folder.resolve()
             for member in members:

@@ -1,7 +1,7 @@
 """A gRPC connection for asyncio. It repeats what the server refuses only for the moment."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc.aio
@@ -35,7 +35,7 @@ class Connection:
             max_retries: How often a call is repeated.
         """
         self._target, self._tls = wire.target(base_url)
-        self.metadata = tuple((name.lower(), value) for name, value in headers.items())
+        self._metadata = tuple((name.lower(), value) for name, value in headers.items())
         self.timeout = timeout
         self._max_retries = max_retries
         self._channel: grpc.aio.Channel | None = None
@@ -63,38 +63,59 @@ class Connection:
         method: "grpc.aio.UnaryUnaryMultiCallable[_Request, _Reply]",
         request: _Request,
         *,
+        headers: Mapping[str, str] | None = None,
         safe: bool = True,
     ) -> _Reply:
         """Makes a call.
 
         Args:
+            headers: Go with this call.
             safe: Whether it does no harm when the server gets the call twice.
 
         Raises:
             APIError: As over REST.
         """
-        attempt = 0
-        while True:
-            try:
-                return await method(request, timeout=self.timeout, metadata=self.metadata)
-            except grpc.aio.AioRpcError as error:
-                delay = self._delay(error, attempt, safe=safe)
-            await asyncio.sleep(delay)
-            attempt += 1
+        metadata = self._with(headers)
+        return await self._repeat(
+            lambda: method(request, timeout=self.timeout, metadata=metadata), safe=safe
+        )
+
+    async def upload(
+        self,
+        method: "grpc.aio.StreamUnaryMultiCallable[_Request, _Reply]",
+        requests: Callable[[], AsyncIterator[_Request]],
+        *,
+        headers: Mapping[str, str],
+    ) -> _Reply:
+        """Makes a call of many messages that is safe to repeat.
+
+        Args:
+            requests: Gives the messages anew for each attempt.
+            headers: Go with this call.
+
+        Raises:
+            APIError: As over REST.
+        """
+        metadata = self._with(headers)
+        return await self._repeat(
+            lambda: method(requests(), timeout=self.timeout, metadata=metadata), safe=True
+        )
 
     async def stream(
         self,
         method: "grpc.aio.UnaryStreamMultiCallable[_Request, _Reply]",
         request: _Request,
         *,
+        headers: Mapping[str, str] | None = None,
         safe: bool = True,
         timeout: float | None = None,
     ) -> AsyncGenerator[_Reply, None]:
         """Makes a call and yields its replies. Closing the generator cancels the call."""
+        metadata = self._with(headers)
         attempt = 0
         begun = False
         while True:
-            call = method(request, timeout=timeout, metadata=self.metadata)
+            call = method(request, timeout=timeout, metadata=metadata)
             try:
                 async for reply in call:
                     begun = True
@@ -120,6 +141,20 @@ class Connection:
             if not page.next_page_token:
                 return
             cursor.page_token = page.next_page_token
+
+    def _with(self, headers: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
+        extra = ((name.lower(), value) for name, value in (headers or {}).items())
+        return (*self._metadata, *extra)
+
+    async def _repeat(self, call: Callable[[], Awaitable[_Reply]], *, safe: bool) -> _Reply:
+        attempt = 0
+        while True:
+            try:
+                return await call()
+            except grpc.aio.AioRpcError as error:
+                delay = self._delay(error, attempt, safe=safe)
+            await asyncio.sleep(delay)
+            attempt += 1
 
     def _connected(self) -> grpc.aio.Channel:
         if self._channel is None:

@@ -46,7 +46,8 @@ def result_text(result: RunResult) -> str:
     """Returns what a model reads of a run: its output, or why there is none."""
     if result.status != "success":
         return error_text(result.error or f"the run ended as {result.status}")
-    return json.dumps(result.output, indent=2, ensure_ascii=False)
+    # Only integers of thousands of digits are no JSON for the library.
+    return json.dumps(result.output, indent=2, ensure_ascii=False, default=str)
 
 
 def error_text(error: str | APIError) -> str:

@@ -1,6 +1,5 @@
 """How the SDK's values and errors travel over gRPC. Needs the extra `grpc`."""
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -13,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
-from skillbox.client import APIError, Event, RunResult, SkillDetail, from_members
+from skillbox.client import APIError, Event, RunResult, SkillDetail, from_members, parse_json
 from skillbox.executor.v1 import execution_pb2
 from skillbox.executor.v1.event_pb2 import ExecutionEvent, LogStream
 from skillbox.registry.v1.skill_pb2 import Skill
@@ -164,7 +163,7 @@ def _rfc3339(moment: Timestamp) -> str:
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except (ValueError, RecursionError) as error:
         raise APIError(0, message=f"the reply cannot be read: {error}") from error
 

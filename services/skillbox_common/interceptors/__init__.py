@@ -9,6 +9,7 @@ from skillbox_common.interceptors.authentication import Access, AuthenticationIn
 from skillbox_common.interceptors.errors import ErrorInterceptor
 from skillbox_common.interceptors.request_context import RequestContextInterceptor
 from skillbox_common.interceptors.required_fields import RequiredFieldsInterceptor
+from skillbox_common.interceptors.telemetry import TelemetryInterceptor
 from skillbox_common.introspection import Introspector
 
 
@@ -17,7 +18,9 @@ def build_chain(
 ) -> "list[grpc.aio.ServerInterceptor[Any, Any]]":
     """Returns the chain, outermost first."""
     return [
-        # Everything below it logs with the request's id and is measured.
+        # Outermost, so that it sees all of the time, and log lines name the trace.
+        TelemetryInterceptor(),
+        # Everything below it logs with the request's id.
         RequestContextInterceptor(),
         # Whatever fails below it reaches the caller as a catalogued error and nothing else.
         ErrorInterceptor(),

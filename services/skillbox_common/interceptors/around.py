@@ -1,5 +1,7 @@
 """A base for interceptors that do something around a handler, whatever its arity."""
 
+import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -8,6 +10,8 @@ from typing import Any
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError, Message
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class Unreadable:
@@ -33,6 +37,18 @@ class Call:
             if key == name:
                 return value if isinstance(value, str) else value.decode("latin-1")
         return None
+
+    def code(self, error: BaseException | None) -> grpc.StatusCode:
+        """Returns how the RPC ended.
+
+        Args:
+            error: What the handler raised, if anything.
+        """
+        if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+            return grpc.StatusCode.CANCELLED
+        # grpc.aio holds the number, or nothing as long as no code was set.
+        code = self.context.code()
+        return code if isinstance(code, grpc.StatusCode) else _CODES[code or 0]
 
 
 class AroundInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
@@ -73,7 +89,12 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         async def replies(request: Any, context: Any) -> AsyncIterator[Any]:
             call = Call(method, context, None if handler.request_streaming else request)
             async with self.around(call):
-                async for message in inner(request, context):
+                stream = inner(request, context)
+                if inspect.isawaitable(stream):
+                    # It writes to the context itself, as the health service does.
+                    await stream
+                    return
+                async for message in stream:
                     yield message
 
         make: Callable[..., Any]

@@ -15,6 +15,7 @@ from skillbox_common.errors import (
 from skillbox_common.interceptors.around import AroundInterceptor, Call
 from skillbox_common.introspection import Introspector
 from skillbox_common.principal import Principal, Scope, set_principal
+from skillbox_common.telemetry import tracing
 
 _log = structlog.get_logger(__name__)
 
@@ -65,9 +66,7 @@ class AuthenticationInterceptor(AroundInterceptor):
             if isinstance(access, Scope) and not principal.may(access):
                 raise ScopeMissing(f"the API key lacks the scope {access.value}")
             set_principal(principal)
-            structlog.contextvars.bind_contextvars(
-                tenant_id=principal.tenant_id, key_id=principal.key_id
-            )
+            tracing.bind(tenant_id=principal.tenant_id, key_id=principal.key_id)
         yield
 
     async def _authenticate(self, call: Call) -> Principal:

@@ -30,13 +30,17 @@ class RequestContextInterceptor(AroundInterceptor):
         structlog.contextvars.bind_contextvars(request_id=request_id)
         set_caller_endpoint(call.metadata("x-forwarded-host"), call.metadata("x-forwarded-proto"))
         started = time.perf_counter()
+        failure: BaseException | None = None
         try:
             yield
+        except BaseException as error:
+            failure = error
+            raise
         finally:
             if not call.method.startswith(_QUIET):
                 _log.info(
                     "rpc",
                     method=call.method,
-                    code=str(call.context.code() or "OK"),
+                    code=call.code(failure).name,
                     ms=round((time.perf_counter() - started) * 1000, 1),
                 )

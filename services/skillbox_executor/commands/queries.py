@@ -1,19 +1,23 @@
 """Looks at executions, and asks for their end."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from skillbox_common import pagination
 from skillbox_common.errors import InvalidArgument
-from skillbox_executor.commands.runs import artifact_key
+from skillbox_executor.commands.record import artifact_key
+from skillbox_executor.commands.run import Ended
 from skillbox_executor.domain import Event, EventKind, Execution, Status
 from skillbox_executor.events import EventFeed
-from skillbox_executor.store.interface import Cursor, ExecutionStore
+from skillbox_executor.store.interface import Cursor, EventReader, ExecutionReader
 
 FILES_URL_SECONDS = 3600
+MAX_WAIT_S = 600.0
 
 
 class UrlSigner(Protocol):
@@ -37,22 +41,44 @@ class Record:
 class Queries:
     """What callers may ask about their tenant's executions."""
 
-    def __init__(self, store: ExecutionStore, feed: EventFeed, signer: UrlSigner) -> None:
+    def __init__(
+        self, store: ExecutionReader, history: EventReader, feed: EventFeed, signer: UrlSigner
+    ) -> None:
         self._store = store
+        self._history = history
         self._feed = feed
         self._signer = signer
 
-    async def get(self, tenant_id: str, execution_id: str) -> Record:
+    async def get(self, tenant_id: str, execution_id: str, wait_s: float = 0.0) -> Record:
         """Returns an execution in any state.
 
+        Args:
+            wait_s: How long it is given to end before.
+
         Raises:
-            ExecutionNotFound: See `ExecutionStore.get`.
+            ExecutionNotFound: See `ExecutionReader.get`.
+            InvalidArgument: `wait_s` is negative or too long.
         """
+        if not 0 <= wait_s <= MAX_WAIT_S:
+            raise InvalidArgument.of("wait", f"{wait_s:g}s", "a duration of 10 minutes at most")
         execution = await self._store.get(tenant_id, execution_id)
-        url = ""
-        if execution.files:
-            url = self._signer.presigned_url(artifact_key(execution), FILES_URL_SECONDS)
-        return Record(execution, url, await self._store.logs(execution.id))
+        if wait_s and not execution.status.final:
+            # Not `wait_for`: in Python 3.11 it can swallow a cancellation.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._feed.until_ended(execution.id)
+            execution = await self._store.get(tenant_id, execution_id)
+        return self._record(execution, await self._history.logs(execution.id))
+
+    async def ended(self, tenant_id: str, ended: Ended) -> Record:
+        """Returns an execution that has just ended, from memory where this replica ran it.
+
+        Raises:
+            ExecutionNotFound: See `ExecutionReader.get`.
+        """
+        if ended.execution is None:
+            return await self.get(tenant_id, ended.id)
+        return self._record(ended.execution, ended.logs)
 
     async def page(
         self, tenant_id: str, page_size: int, page_token: str, skill: str, status: Status | None
@@ -74,7 +100,7 @@ class Queries:
         """Asks for the end of an execution, whichever replica holds it.
 
         Raises:
-            ExecutionNotFound: See `ExecutionStore.get`.
+            ExecutionNotFound: See `ExecutionReader.get`.
         """
         execution = await self._store.get(tenant_id, execution_id)
         if not execution.status.final:
@@ -87,7 +113,7 @@ class Queries:
         """Returns the events behind `after_seq`, as they come until the execution has ended.
 
         Raises:
-            ExecutionNotFound: See `ExecutionStore.get`.
+            ExecutionNotFound: See `ExecutionReader.get`.
             InvalidArgument: `after_seq` is negative.
         """
         if after_seq < 0:
@@ -103,11 +129,17 @@ class Queries:
         """Returns what was printed so far, or with `follow` until the execution has ended.
 
         Raises:
-            ExecutionNotFound: See `ExecutionStore.get`.
+            ExecutionNotFound: See `ExecutionReader.get`.
         """
         execution = await self._store.get(tenant_id, execution_id)
         events = self._feed.watch(execution.id, follow=follow)
         return (event async for event in events if event.kind is EventKind.LOG)
+
+    def _record(self, execution: Execution, logs: bytes) -> Record:
+        url = ""
+        if execution.files:
+            url = self._signer.presigned_url(artifact_key(execution), FILES_URL_SECONDS)
+        return Record(execution, url, logs)
 
 
 def _cursor(page_token: str) -> Cursor | None:

@@ -2,12 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import IO, Protocol
-
-import structlog
 
 from skillbox_common.units import format_duration
 from skillbox_executor import results
@@ -26,10 +22,11 @@ from skillbox_executor.sandbox.interface import (
     Profile,
     RunnerFault,
 )
+from skillbox_executor.telemetry import phase
 
 PREPARE_TIMEOUT_S = 60.0
+_SMALL_RESULT = 64 * 1024
 _TAR_OVERHEAD = 8 * 1024 * 1024
-_log = structlog.get_logger(__name__)
 
 
 class Observer(Protocol):
@@ -64,59 +61,43 @@ class Boxes(Protocol):
         """Returns a box for one use; see `WarmPool.acquire`."""
         ...
 
+    def release(self, box: Box, *, idle: bool) -> None:
+        """Takes it back, used or not; see `WarmPool.release`."""
+        ...
+
 
 async def run_in_sandbox(driver: Driver, boxes: Boxes, plan: Plan, observer: Observer) -> Finished:
     """Takes a box, runs the plan in it and reads what it left.
 
-    The box is gone, or on its way out, when this returns or is cancelled. Everything that a
-    skill or an engine can do wrong is an outcome, not an exception.
+    The box is released when this returns or is cancelled. Everything that a skill or an engine
+    can do wrong is an outcome, not an exception.
     """
     try:
         async with asyncio.timeout(PREPARE_TIMEOUT_S):
-            box, start = await boxes.acquire(plan.profile)
+            with phase("sandbox.acquire") as span:
+                box, start = await boxes.acquire(plan.profile)
+                span.set_attribute("skillbox.sandbox.start", start.value)
     except ImageMissing as error:
         return Finished(Outcome.failed(Reason.IMAGE_MISSING, str(error)))
     except EngineUnavailable as error:
         return Finished(Outcome.failed(Reason.ENGINE_LOST, str(error)))
     except TimeoutError:
         return Finished(Outcome.failed(Reason.ENGINE_LOST, "the sandbox did not start in time"))
+    end: End | Outcome | None = None
     sink = ResultSink(plan.profile.limits.sandbox_bytes + _TAR_OVERHEAD)
     try:
-        async with _destroyed(driver, box):
+        try:
             await observer.started(await driver.evidence(box), start)
-            end = await _run(driver, box, plan, observer, sink)
+            with phase("sandbox.run"):
+                end = await _run(driver, box, plan, observer, sink)
             if isinstance(end, Outcome):
                 return Finished(end)
             outcome = await _ending(driver, box, plan, end)
+        finally:
+            boxes.release(box, idle=isinstance(end, End))
         return await _with_results(outcome, end, plan, sink)
     finally:
         sink.close()
-
-
-@asynccontextmanager
-async def _destroyed(driver: Driver, box: Box) -> AsyncIterator[None]:
-    """Destroys the box at the end, in the background: nobody waits for a tear-down."""
-    try:
-        yield
-    finally:
-        task = asyncio.create_task(driver.destroy(box))
-        _teardowns.add(task)
-        task.add_done_callback(_torn_down)
-
-
-_teardowns: set[asyncio.Task[None]] = set()
-
-
-def _torn_down(task: asyncio.Task[None]) -> None:
-    _teardowns.discard(task)
-    if not task.cancelled() and (error := task.exception()):
-        _log.error("a box could not be destroyed", kind=type(error).__name__, error=str(error))
-
-
-async def teardowns_done() -> None:
-    """Waits until every box that was given up is gone."""
-    if _teardowns:
-        await asyncio.wait(_teardowns)
 
 
 async def _run(
@@ -186,7 +167,7 @@ def _name(number: int) -> str:
 async def _with_results(outcome: Outcome, end: End, plan: Plan, sink: ResultSink) -> Finished:
     """Adds output and files; what is wrong with them fails a run that succeeded."""
     try:
-        left = await asyncio.to_thread(results.read, sink.file, plan.payload.max_files)
+        left = await _read(sink, plan.payload.max_files)
     except ResultError as error:
         return Finished(_unless_failed(outcome, error.reason, str(error)))
     if end.truncated:
@@ -198,6 +179,13 @@ async def _with_results(outcome: Outcome, end: End, plan: Plan, sink: ResultSink
     if left.problem is not None:
         outcome = _unless_failed(outcome, left.problem.reason, str(left.problem))
     return Finished(_complete(outcome, left), left.archive, left.archive_size)
+
+
+async def _read(sink: ResultSink, max_files: int) -> Results:
+    """Reads what the skill left, in a thread when that could hold up others."""
+    if sink.size <= _SMALL_RESULT:
+        return results.read(sink.file, max_files)
+    return await asyncio.to_thread(results.read, sink.file, max_files)
 
 
 def _complete(outcome: Outcome, left: Results) -> Outcome:

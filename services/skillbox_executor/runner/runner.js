@@ -10,6 +10,7 @@ const { spawn } = require("child_process");
 const { signals } = require("os").constants;
 
 const CHUNK = 256 * 1024;
+const PACKAGES = "/opt/skillbox/deps/packages/node_modules"; // where a box may have some
 const MAX_SIZE = 8 ** 11; // of a file, in a tar header
 const TAR_TYPES = new Map([
   [fs.constants.S_IFREG, "0"],
@@ -153,7 +154,11 @@ function sendResult(maxFiles) {
   const outPath = (name) => Buffer.concat([Buffer.from("out/"), name]);
 
   const out = fs.lstatSync("out", { throwIfNoEntry: false });
-  const names = out && out.isDirectory() ? list("out") : [];
+  const names = [];
+  if (out && out.isDirectory()) {
+    fs.chmodSync("out", 0o700);
+    names.push(...list("out"));
+  }
   const output = names.findIndex((name) => name.toString() === "output.json");
   if (output >= 0) names.push(...names.splice(output, 1));
   while (names.length > 0) {
@@ -211,6 +216,12 @@ function main() {
   if (header.protocol !== 1) throw new Error("unknown protocol");
   unpack(takeNumber());
   fs.mkdirSync("out/files", { recursive: true });
+  // Modules are looked for in the folders above the script.
+  if (fs.existsSync(PACKAGES) && !fs.existsSync("node_modules")) {
+    fs.symlinkSync(PACKAGES, "node_modules");
+  }
+  // When the executor hangs up, the kernel ends the whole box with PID 1.
+  process.stdin.on("end", () => fault(new Error("stdin ended while the skill ran"))).resume();
   const [script, ...args] = header.argv;
   const skill = spawn(process.execPath, [resolve(script), ...args], {
     detached: true, // a session of its own

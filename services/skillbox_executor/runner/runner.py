@@ -8,6 +8,7 @@ standard library alone, and imports nothing once the skill's files are unpacked.
 # ruff: noqa: PTH100, PTH101, PTH103, PTH112, PTH114, PTH120, PTH123, PTH208
 
 import ctypes
+import gc
 import json
 import os
 import select
@@ -100,7 +101,10 @@ def send_result(max_files: int) -> bool:
             frame(b"r", bytes(pending))
             pending.clear()
 
-    names = [] if os.path.islink(b"out") or not os.path.isdir(b"out") else os.listdir(b"out")
+    names = []
+    if os.path.isdir(b"out") and not os.path.islink(b"out"):
+        os.chmod(b"out", 0o700)
+        names = os.listdir(b"out")
     names.sort(key=b"output.json".__eq__)
     while names:
         name = names.pop()
@@ -136,7 +140,10 @@ def send_result(max_files: int) -> bool:
 
 
 def supervise(skill: int, pipes: "dict[int, bytes]") -> int:
-    """Relays what the skill prints and returns its wait status when nothing of it is left."""
+    """Relays what the skill prints and returns its wait status when nothing of it is left.
+
+    Fails as soon as the executor hangs up: with PID 1 the kernel ends the whole box.
+    """
     ended = []
 
     def reap(options: int = 0) -> None:
@@ -155,11 +162,13 @@ def supervise(skill: int, pipes: "dict[int, bytes]") -> int:
     signal.signal(signal.SIGCHLD, lambda *_: reap(os.WNOHANG))
     reap(os.WNOHANG)  # it may have ended before the handler was there
     poll = select.poll()
-    for pipe in pipes:
+    for pipe in (0, *pipes):
         poll.register(pipe, select.POLLIN)
     last = 0.0
     while pipes:
         for pipe, _ in poll.poll():
+            if pipe == 0:
+                raise ValueError("stdin ended, or went on, while the skill ran")
             data = os.read(pipe, CHUNK)
             if data:
                 frame(pipes[pipe], data)
@@ -187,7 +196,8 @@ def become_skill(argv: "list[str]", env: "dict[str, str]", out: int, err: int) -
     os.environ.update({"PYTHONUNBUFFERED": "1", **env})
     script = os.path.abspath(argv[0])
     sys.argv, sys.orig_argv = argv, ["python3", *argv]
-    sys.path.insert(0, os.path.dirname(script))
+    more = env.get("PYTHONPATH", "")
+    sys.path[:0] = [os.path.dirname(script), *(more.split(":") if more else ())]
     module = ModuleType("__main__")
     module.__file__ = script
     module.__loader__ = SourceFileLoader("__main__", script)
@@ -209,6 +219,8 @@ def main() -> str:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_dumpable(False)
     sys.path.pop(0)  # the current directory, which is about to hold the skill's modules
+    # What is here now stays: collecting it, most of all at the skill's end, is wasted time.
+    gc.freeze()
     frame(b"h")
     header = json.loads(take(int(take(10))))
     if header["protocol"] != 1:

@@ -74,6 +74,8 @@ send_result() {
   if [ -S out/output.json ]; then rm out/output.json && mkfifo out/output.json; fi
   set -- find out -mindepth 1 ! -path out/output.json
   "$@" ! -type f ! -type d -exec rm -f {} +
+  # So large are files with holes alone, which tar would write out.
+  if [ "$("$@" -type f -size +1048576k -print -exec rm -f {} +)" ]; then truncated=true; fi
   if [ "$("$@" -type f -print0 | tr -dc '\000' | wc -c)" -gt "$max_files" ]; then
     truncated=true
     # File names may hold newlines, so these and the NULs between the names swap places.
@@ -130,6 +132,11 @@ dd bs=10240 count=$((number / 10240)) iflag=fullblock 2>/dev/null | tar -xf - ||
 mkdir -p out/files
 # From here on there are no faults, but tools that complain about what the skill does.
 exec 2>/dev/null
+# When the executor hangs up, everything here is killed but PID 1, which then has nothing to wait
+# for. Its stdin is a copy, because that of what runs in the background is empty.
+exec 3<&0
+(while read -r _; do :; done <&3 && kill -s KILL -- -1) 5>&- 7>&- &
+exec 3<&-
 
 (
   # Out of memory, the skill dies, not the runner that reports it.

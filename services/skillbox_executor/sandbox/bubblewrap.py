@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from urllib.parse import quote
 
 import psutil
@@ -20,6 +21,7 @@ from skillbox_executor.sandbox.bubblewrap_command import (
 from skillbox_executor.sandbox.bubblewrap_evidence import missing_controls, read_controls
 from skillbox_executor.sandbox.bubblewrap_process import BoxProcess
 from skillbox_executor.sandbox.cgroups import Cgroups, Group
+from skillbox_executor.sandbox.controls import refuse_missing
 from skillbox_executor.sandbox.frames import Frame
 from skillbox_executor.sandbox.interface import (
     Box,
@@ -31,6 +33,7 @@ from skillbox_executor.sandbox.interface import (
     Limits,
     Payload,
     Profile,
+    Role,
     RunnerFault,
 )
 from skillbox_executor.sandbox.stream import Conversation
@@ -63,12 +66,18 @@ class BubblewrapDriver:
     Args:
         owner: Marks this executor's boxes, so that `reap` finds those that an earlier process
             left behind, and no others.
+        dependency_dir: Holds the dependency sets, each in a folder named by its digest.
+        allow_missing: Names of controls that a box may lack.
     """
 
     name = "bubblewrap"
 
-    def __init__(self, owner: str) -> None:
+    def __init__(
+        self, owner: str, dependency_dir: Path = Path(), *, allow_missing: Sequence[str] = ()
+    ) -> None:
         self._owner = quote(owner, safe="")
+        self._dependency_dir = dependency_dir
+        self._allow_missing = allow_missing
         self._cgroups = Cgroups(self._owner)
         self._boxes: dict[str, BubblewrapBox] = {}
 
@@ -87,6 +96,9 @@ class BubblewrapDriver:
             await self.destroy(box)
             raise
         return box
+
+    async def image_digest(self, image: str) -> str:
+        return ""  # boxes are made of the host's own system
 
     def alive(self, box: Box) -> bool:
         return box.id in self._boxes and self._mine(box).process.alive()
@@ -126,9 +138,17 @@ class BubblewrapDriver:
                 raise result
 
     async def _start(self, box: BubblewrapBox, filters: Sequence[bytes]) -> None:
-        limits = box.profile.limits
+        profile = box.profile
+        line = partial(
+            command_line,
+            command(profile.language),
+            limits=profile.limits,
+            network=profile.role is Role.BUILD,
+            dependencies=self._dependencies(profile),
+            filters=filters,
+        )
         await box.process.start(
-            partial(command_line, command(box.profile.language), limits=limits, filters=filters),
+            line,
             {_MARK: f"{self._owner}/{box.id}"},
             partial(self._limit, box),
         )
@@ -137,13 +157,18 @@ class BubblewrapDriver:
         except (BoxLost, RunnerFault) as error:
             raise EngineUnavailable(f"bubblewrap could not start a box: {error}") from error
         try:
-            box.controls = read_controls(box.process.pid, box.group, limits, len(filters))
+            box.controls = read_controls(box.process.pid, box.group, profile, len(filters))
         except OSError as error:
             raise EngineUnavailable("the isolation of the box cannot be read back") from error
         if not box.process.alive():
             raise EngineUnavailable("the box ended while its isolation was read back")
-        if missing := missing_controls(box.controls):
-            raise EngineUnavailable(f"the box is not isolated: {', '.join(missing)}")
+        missing = missing_controls(box.controls)
+        refuse_missing("the box is not isolated", missing, self._allow_missing)
+
+    def _dependencies(self, profile: Profile) -> Path | None:
+        if not profile.dependencies:
+            return None
+        return self._dependency_dir.absolute() / profile.dependencies
 
     def _limit(self, box: BubblewrapBox, pid: int) -> None:
         box.group = self._cgroups.group(box.id)

@@ -11,7 +11,13 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from skillbox_executor.sandbox.interface import EngineUnavailable, ImageMissing, Language, Limits
+from skillbox_executor.sandbox.interface import (
+    DEPENDENCIES,
+    EngineUnavailable,
+    ImageMissing,
+    Language,
+    Limits,
+)
 
 UID = 65534
 BOX_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -35,6 +41,8 @@ _INTERPRETERS = {
 }
 _SYSTEM_LINKS = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
 _ETC_FILES = ("alternatives", "ld.so.cache", "localtime")
+# How programs find and trust others in a network.
+_NETWORK_FILES = ("nsswitch.conf", "resolv.conf", "ssl")
 # Kernel details that engines hide too.
 _HIDDEN = ("acpi", "asound", "kcore", "key-users", "keys", "latency_stats", "scsi", "timer_list")
 _ENVIRONMENT = {"PATH": BOX_PATH, "LANG": "C.UTF-8", "HOME": "/tmp"}  # noqa: S108 - in the box
@@ -60,8 +68,8 @@ def check_tools() -> None:
             raise EngineUnavailable(f"{tool} is missing: apt-get install {package}")
 
 
-def check_interpreter(language: Language) -> None:
-    """Returns when the host has the language where a box sees it.
+def check_interpreter(language: Language) -> Path:
+    """Returns the program of a language, when the host has it where a box sees it.
 
     Raises:
         ImageMissing: It has not; the text says how to get it.
@@ -73,12 +81,15 @@ def check_interpreter(language: Language) -> None:
             f"bubblewrap runs {language.value} from the host, which has no {name} in /usr/bin "
             f"or /usr/local/bin: apt-get install {package}"
         )
+    return Path(found).resolve()
 
 
 def command_line(
     inside: Sequence[str],
     *,
     limits: Limits,
+    network: bool = False,
+    dependencies: Path | None = None,
     filters: Sequence[bytes],
     info: int,
     gate: int,
@@ -88,6 +99,8 @@ def command_line(
 
     Args:
         inside: What PID 1 of the box runs.
+        network: Whether the box has the host's network.
+        dependencies: Folder of a dependency set.
         filters: BPF programs.
         info: Descriptor to which bubblewrap writes JSON with PID 1's number on the host.
         gate: Descriptor at which PID 1 waits, isolated, until there is a byte to read.
@@ -97,13 +110,19 @@ def command_line(
     places = writable(limits)
     launcher = ["unshare", "--mount"]
     launcher += [] if as_root else ["--user", "--map-root-user"]
-    launcher += ["--", "sh", "-euc", _stage(places, as_root), "sh"]
+    launcher += ["--", "sh", "-euc", _stage(places, as_root), "sh", str(dependencies or "")]
     if as_root:
         launcher += ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--"]
     box = ["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"]
     box += ["--new-session", "--as-pid-1", "--clearenv", "--cap-drop", "ALL"]
     box += ["--uid", str(UID), "--gid", str(UID), "--hostname", "sandbox"]
     box += _system(give)
+    if network:
+        box += ["--share-net"]
+        for name in _NETWORK_FILES:
+            box += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    if dependencies:
+        box += ["--ro-bind", _staged(DEPENDENCIES), DEPENDENCIES]
     for place in places:
         box += ["--bind", _staged(place), place]
     box += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/sandbox"]
@@ -136,8 +155,15 @@ def _staged(place: str) -> str:
 def _stage(places: dict[str, int], as_root: bool) -> str:
     owner = f",uid={UID},gid={UID}" if as_root else ""
     flags = "nosuid,nodev,noexec"
-    # Covers the host's /tmp in this namespace: a folder that every host has.
-    lines = [f"mount -t tmpfs -o mode=0755,size=64k,{flags} stage /tmp"]
+    set_place = _staged(DEPENDENCIES)
+    lines = [
+        # The box's user may not pass to the folder of a dependency set, hence a stage for it
+        # too. It may lie where the next mount is: from here on it is the current directory.
+        'dependencies=$1; shift; cd "${dependencies:-/}"',
+        # Covers the host's /tmp in this namespace: a folder that every host has.
+        f"mount -t tmpfs -o mode=0755,size=64k,{flags} stage /tmp",
+        f'if [ "$dependencies" ]; then mkdir {set_place}; mount -c --bind . {set_place}; cd /; fi',
+    ]
     for place, size in places.items():
         target, mode = _staged(place), _MODES[place]
         lines.append(f"mkdir {target}")

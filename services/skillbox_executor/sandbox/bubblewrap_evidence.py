@@ -8,9 +8,8 @@ from pathlib import Path
 
 from skillbox_executor.sandbox.bubblewrap_command import UID, writable
 from skillbox_executor.sandbox.cgroups import Group
-from skillbox_executor.sandbox.interface import Control, Limits
+from skillbox_executor.sandbox.interface import DEPENDENCIES, Control, Limits, Profile, Role
 
-_OF_CONTROL_GROUPS = frozenset({"memory", "pids", "cpus"})
 _NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 _CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 _DEVICES = {f"/dev/{name}" for name in ("full", "null", "random", "tty", "urandom", "zero")}
@@ -38,39 +37,38 @@ class _Identity:
         return inside if inside == self.outside else f"{inside} ({self.outside} on the host)"
 
 
-def read_controls(pid: int, group: Group, limits: Limits, filters: int) -> Sequence[Control]:
+def read_controls(pid: int, group: Group, profile: Profile, filters: int) -> Sequence[Control]:
     """Reads the controls of a box.
 
     Args:
         pid: PID 1 of the box, running the runner.
-        limits: What was asked for; the control groups say what is.
+        profile: What was asked for; the control groups say what its limits are.
         filters: How many seccomp filters were asked for.
     """
     status = _status(pid)
     mounts = {mount.point: mount for mount in _mounts(pid)}
+    shares = {"net"} if profile.role is Role.BUILD else set()
     return (
-        *_isolation(pid, status, filters),
-        *_file_systems(mounts, limits),
-        *_limits(group, limits),
+        *_isolation(pid, status, shares, filters),
+        *_file_systems(mounts, profile.limits),
+        *_dependencies(mounts, profile.dependencies),
+        *_limits(group, profile.limits),
     )
 
 
 def missing_controls(controls: Sequence[Control]) -> Sequence[str]:
-    """Names the controls without which a box must not be used.
-
-    Control groups are not among them: not every host lets us make some.
-    """
-    return [
-        each.name for each in controls if not each.applied and each.name not in _OF_CONTROL_GROUPS
-    ]
+    """Names the controls that could not be applied."""
+    return [each.name for each in controls if not each.applied]
 
 
-def _isolation(pid: int, status: dict[str, str], filters: int) -> Iterator[Control]:
-    shared = [name for name in _NAMESPACES if _namespace("self", name) == _namespace(pid, name)]
+def _isolation(
+    pid: int, status: dict[str, str], shares: set[str], filters: int
+) -> Iterator[Control]:
+    shared = {name for name in _NAMESPACES if _namespace("self", name) == _namespace(pid, name)}
     capabilities = {status[name].lstrip("0") for name in _CAPABILITY_SETS}
-    yield Control("network", "host" if "net" in shared else "none", "net" not in shared)
+    yield Control("network", "host" if "net" in shared else "none", shared <= shares)
     own = [name for name in _NAMESPACES if name not in shared]
-    yield Control("namespaces", ",".join(own), not shared)
+    yield Control("namespaces", ",".join(own), shared <= shares)
     yield Control("capabilities", ",".join(sorted(capabilities)) or "none", capabilities == {""})
     no_new = status["NoNewPrivs"] == "1"
     yield Control("no_new_privileges", _word(no_new), no_new)
@@ -99,6 +97,13 @@ def _file_systems(mounts: dict[str, _Mount], limits: Limits) -> Iterator[Control
     yield Control("writable", value, sizes == rounded)
     noexec = all(mount.options >= _FLAGS for mount in found.values())
     yield Control("noexec", _word(noexec), noexec)
+
+
+def _dependencies(mounts: dict[str, _Mount], digest: str) -> Iterator[Control]:
+    mount = mounts.get(DEPENDENCIES)
+    if digest or mount:
+        read_only = mount is not None and "ro" in mount.options
+        yield Control("dependencies", f"{digest} at {DEPENDENCIES}", bool(digest) and read_only)
 
 
 def _limits(group: Group, limits: Limits) -> Iterator[Control]:

@@ -177,9 +177,11 @@ class Cgroups:
         """Finds every group of this owner by its box, wherever an earlier process made it."""
         parts: dict[str, list[Part]] = {}
         for hierarchy in hierarchies(self._proc):
-            for folder in hierarchy.top.glob(f"**/{self._name}/*/"):
-                part = Part(hierarchy.version, hierarchy.controllers, folder)
-                parts.setdefault(folder.name, []).append(part)
+            # Unlike glob, walk does not mind that groups of others vanish meanwhile.
+            for folder, names, _ in os.walk(hierarchy.top):
+                for box_id in names if Path(folder).name == self._name else ():
+                    part = Part(hierarchy.version, hierarchy.controllers, Path(folder, box_id))
+                    parts.setdefault(box_id, []).append(part)
         return {box_id: Group(tuple(found)) for box_id, found in parts.items()}
 
     def close(self) -> None:

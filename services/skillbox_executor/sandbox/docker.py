@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from aiodocker import Docker
+from aiodocker.containers import DockerContainer
 
 from skillbox_executor.sandbox import docker_body
+from skillbox_executor.sandbox.controls import refuse_missing
 from skillbox_executor.sandbox.docker_box import AttachedStreams, DockerBox, remove
 from skillbox_executor.sandbox.docker_engine import connect, engine_errors
 from skillbox_executor.sandbox.docker_evidence import missing_controls, read_controls
@@ -22,6 +24,7 @@ from skillbox_executor.sandbox.interface import (
     Evidence,
     Payload,
     Profile,
+    Role,
     RunnerFault,
 )
 from skillbox_executor.sandbox.stream import Conversation
@@ -36,23 +39,43 @@ class DockerDriver:
         docker_host: `unix://PATH` or `tcp://HOST:PORT`.
         owner: Marks this executor's containers, so that `reap` finds those that an earlier
             process left behind, and no others.
+        builder_host: Where boxes with a network are made; empty for `docker_host`.
+        runtimes: OCI runtimes that the engine must have.
+        allow_missing: Names of controls that a box may lack.
     """
 
     name = "docker"
 
-    def __init__(self, docker_host: str, owner: str) -> None:
+    def __init__(
+        self,
+        docker_host: str,
+        owner: str,
+        builder_host: str = "",
+        *,
+        runtimes: Sequence[str] = (),
+        allow_missing: Sequence[str] = (),
+    ) -> None:
         self._docker_host = docker_host
+        self._builder_host = builder_host or docker_host
         self._owner = owner
+        self._runtimes = runtimes
+        self._allow_missing = allow_missing
         self._stack = AsyncExitStack()
-        self._client: Docker | None = None
+        self._clients: dict[str, Docker] = {}
         self._engine: Mapping[str, Any] = {}
         self._boxes: dict[str, DockerBox] = {}
+        self._left: list[DockerContainer] = []
         self._background: set[asyncio.Task[Any]] = set()
 
     async def check(self) -> None:
         docker = await self._connected()
         with engine_errors("describe itself"):
             self._engine = await docker.system.info()
+        for runtime in self._runtimes:
+            _require_runtime(runtime, self._engine)
+        # It answers, so it can do now what it did not do when it was asked.
+        while self._left:
+            await self._remove(self._left.pop())
 
     async def prepare(self, profile: Profile) -> DockerBox:
         starting = self._in_background(self._start(profile))
@@ -62,6 +85,9 @@ class DockerDriver:
             # The engine may be making the container right now; only its answer has the id.
             starting.add_done_callback(self._give_up)
             raise
+
+    async def image_digest(self, image: str) -> str:
+        return await require_image(await self._connected(), image)
 
     def alive(self, box: Box) -> bool:
         mine = _mine(box)
@@ -111,18 +137,19 @@ class DockerDriver:
         removals = [self.destroy(box) for box in list(self._boxes.values())]
         results = await asyncio.gather(*removals, return_exceptions=True)
         await self._stack.aclose()
-        self._client = None
+        self._clients.clear()
         for result in results:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _connected(self) -> Docker:
-        if self._client is None:
-            self._client = await self._stack.enter_async_context(connect(self._docker_host))
-        return self._client
+    async def _connected(self, role: Role = Role.RUN) -> Docker:
+        host = self._builder_host if role is Role.BUILD else self._docker_host
+        if host not in self._clients:
+            self._clients[host] = await self._stack.enter_async_context(connect(host))
+        return self._clients[host]
 
     async def _start(self, profile: Profile) -> DockerBox:
-        docker = await self._connected()
+        docker = await self._connected(profile.role)
         if not self._engine:
             await self.check()
         body = docker_body.create_body(_fitted(profile, self._engine), self._owner)
@@ -138,11 +165,14 @@ class DockerDriver:
                 await streams.attach()
                 await container.start()
                 found = await container.show()
-            evidence = _evidence(profile, found, read_controls(body, found, self._engine))
+            controls = read_controls(body, found, self._engine)
+            missing = missing_controls(controls)
+            refuse_missing("the Docker engine did not apply", missing, self._allow_missing)
+            evidence = _evidence(profile, found, controls)
             await _greeting(conversation)
         except BaseException:
             await streams.close()
-            await remove(container)
+            await self._remove(container)
             raise
         box = DockerBox(profile, container, evidence, streams, conversation)
         self._boxes[box.id] = box
@@ -154,8 +184,16 @@ class DockerDriver:
 
     async def _destroy(self, box: DockerBox) -> None:
         await box.streams.close()  # ends `run`, whether the engine answers or not
-        await remove(box.container)
+        await self._remove(box.container)
         del self._boxes[box.id]
+
+    async def _remove(self, container: DockerContainer) -> None:
+        """Removes a container, or keeps in mind that it is still to be removed."""
+        try:
+            await remove(container)
+        except BaseException:
+            self._left.append(container)
+            raise
 
     def _in_background(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         """Runs something to its end, whatever happens to those who wait for it."""
@@ -180,27 +218,25 @@ def _fitted(profile: Profile, engine: Mapping[str, Any]) -> Profile:
     Raises:
         EngineUnavailable: The engine lacks the profile's runtime.
     """
-    runtimes = engine.get("Runtimes") or {}
-    if profile.runtime not in runtimes:
-        known = ", ".join(sorted(runtimes))
-        raise EngineUnavailable(
-            f"the Docker engine has no OCI runtime {profile.runtime!r} (it has: {known})"
-        )
+    _require_runtime(profile.runtime, engine)
     # The engine refuses a quota of more cores than it has, which would limit nothing anyway.
     cpus = min(profile.limits.cpus, float(engine["NCPU"]))
     return replace(profile, limits=replace(profile.limits, cpus=cpus))
 
 
+def _require_runtime(runtime: str, engine: Mapping[str, Any]) -> None:
+    runtimes = engine.get("Runtimes") or {}
+    if runtime not in runtimes:
+        known = ", ".join(sorted(runtimes))
+        raise EngineUnavailable(
+            f"the Docker engine has no OCI runtime {runtime!r} (it has: {known})"
+        )
+
+
 def _evidence(
     profile: Profile, container: Mapping[str, Any], controls: Sequence[Control]
 ) -> Evidence:
-    """Writes down how a box is isolated.
-
-    Raises:
-        EngineUnavailable: The engine left out something that was asked for.
-    """
-    if missing := missing_controls(controls):
-        raise EngineUnavailable(f"the Docker engine did not apply: {', '.join(missing)}")
+    """Writes down how a box is isolated."""
     return Evidence(
         driver=DockerDriver.name,
         runtime=container["HostConfig"]["Runtime"],

@@ -11,14 +11,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from skillbox_executor.runner import command
-from skillbox_executor.sandbox.interface import Limits, Profile
+from skillbox_executor.sandbox.interface import DEPENDENCIES, Profile, Role
 
 MANAGED_BY = "managed-by"
 MANAGER = "skillbox"
 OWNER = "skillbox.owner"
+GROUP_END = "/"
+"""Ends the group in the owner `GROUP/REPLICA`; an owner without it is a group of one."""
 PROFILE = "skillbox.profile"
 LANGUAGE = "skillbox.language"
 
+BUILDER_NETWORK = "bridge"
 NOBODY = 65534
 _MIB = 1024 * 1024
 _NO_BINARIES = "rw,nosuid,nodev,noexec"
@@ -26,7 +29,7 @@ _NO_BINARIES = "rw,nosuid,nodev,noexec"
 
 def create_body(profile: Profile, owner: str) -> dict[str, Any]:
     """Returns the body that makes a box of `profile`, labelled as `owner`'s."""
-    body = _body(profile)
+    body = _body(profile, owner)
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     body["Labels"] = {
         **_owned_by(owner),
@@ -37,8 +40,8 @@ def create_body(profile: Profile, owner: str) -> dict[str, Any]:
 
 
 def name_prefix(owner: str) -> str:
-    """Returns how the names of an owner's containers begin; an owner may be any text."""
-    return f"skillbox-{hashlib.sha256(owner.encode()).hexdigest()[:16]}-"
+    """Returns how the names of a group's containers begin; an owner may be any text."""
+    return f"skillbox-{_short(owner)}-"
 
 
 def new_name(owner: str) -> str:
@@ -55,20 +58,45 @@ def owner_filter(owner: str) -> Mapping[str, list[str]]:
     return {"label": [f"{name}={value}" for name, value in _owned_by(owner).items()]}
 
 
+def tasks(pids: int, runtime: str) -> int:
+    """Returns the limit of the host's tasks that makes room for `pids` in a box."""
+    # gVisor's kernel is threads on the host: about 50, and between 5 and 6 for each process.
+    return pids * 8 if runtime.startswith("runsc") else pids
+
+
+def volume_name(owner: str, dependencies: str) -> str:
+    """Returns the name of the volume that holds a dependency set for an owner's boxes.
+
+    Executors that share an engine need not trust what others have filled.
+    """
+    return f"skillbox-deps-{_short(owner)}-{dependencies}"
+
+
+def _short(owner: str) -> str:
+    # Replicas of one group have names alike, so that one proxy can serve them all.
+    group = owner.partition(GROUP_END)[0]
+    return hashlib.sha256(group.encode()).hexdigest()[:16]
+
+
 def _owned_by(owner: str) -> dict[str, str]:
     return {MANAGED_BY: MANAGER, OWNER: owner}
 
 
-def _body(profile: Profile) -> dict[str, Any]:
+def _body(profile: Profile, owner: str) -> dict[str, Any]:
     *interpreter, source = command(profile.language)
+    fills = profile.role is Role.FILL
+    # The engine makes a volume for root. Root without capabilities may write to what it owns,
+    # and nobody else can change it.
+    user = 0 if fills else NOBODY
     return {
         "Image": profile.image,
         # Both are set, so that the image's own entry point cannot come between.
         "Entrypoint": interpreter,
         "Cmd": [source],
         "Hostname": "sandbox",
-        "User": f"{NOBODY}:{NOBODY}",
-        "WorkingDir": "/sandbox",
+        "User": f"{user}:{user}",
+        # What a filler is fed lands in the volume, without a detour through memory.
+        "WorkingDir": DEPENDENCIES if fills else "/sandbox",
         "Tty": False,
         "OpenStdin": True,
         # When the executor goes away, the waiting runner sees the end of its stdin and leaves.
@@ -78,14 +106,32 @@ def _body(profile: Profile) -> dict[str, Any]:
         "AttachStderr": True,
         # An image's own health check would be a second program in the box.
         "Healthcheck": {"Test": ["NONE"]},
-        "HostConfig": _host_config(profile.limits, profile.runtime),
+        "HostConfig": {**_host_config(profile), **_mounts(profile, owner)},
     }
 
 
-def _host_config(limits: Limits, runtime: str) -> dict[str, Any]:
+def _mounts(profile: Profile, owner: str) -> dict[str, Any]:
+    """Returns the mount of the profile's dependency set: read-only, but for its filler.
+
+    The engine makes a volume that a body names, so nothing needs its API of volumes.
+    """
+    if not profile.dependencies:
+        return {}
+    mount = {
+        "Type": "volume",
+        "Source": volume_name(owner, profile.dependencies),
+        "Target": DEPENDENCIES,
+        "ReadOnly": profile.role is not Role.FILL,
+        "VolumeOptions": {"NoCopy": True},
+    }
+    return {"Mounts": [mount]}
+
+
+def _host_config(profile: Profile) -> dict[str, Any]:
+    limits = profile.limits
     own = f"uid={NOBODY},gid={NOBODY}"
     return {
-        "NetworkMode": "none",
+        "NetworkMode": BUILDER_NETWORK if profile.role is Role.BUILD else "none",
         "IpcMode": "private",
         "CapDrop": ["ALL"],
         # Docker's own seccomp profile stays in force as long as nothing is said about it.
@@ -98,12 +144,12 @@ def _host_config(limits: Limits, runtime: str) -> dict[str, Any]:
         },
         # /dev/shm, without which Python's multiprocessing has no locks.
         "ShmSize": 16 * _MIB,
-        "PidsLimit": limits.pids,
+        "PidsLimit": tasks(limits.pids, profile.runtime),
         "Memory": limits.memory_bytes,
         "MemorySwap": limits.memory_bytes,
         "NanoCpus": round(limits.cpus * 1e9),
         "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
         # What a skill prints belongs to its tenant, not into the engine's log files.
         "LogConfig": {"Type": "none"},
-        "Runtime": runtime,
+        "Runtime": profile.runtime,
     }

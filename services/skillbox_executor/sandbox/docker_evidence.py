@@ -6,6 +6,7 @@ from typing import Any
 from skillbox_executor.sandbox.interface import Control
 
 _APPARMOR_OFF = ("", "unconfined")
+_NO_APPARMOR = "not on this engine"
 
 
 def read_controls(
@@ -27,9 +28,14 @@ def read_controls(
 
     seccomp = _seccomp(engine)
     apparmor = container.get("AppArmorProfile") or ""
-    volumes = [mount["Destination"] for mount in container.get("Mounts") or []]
+    mounted = [(each["Name"], each["Destination"], each["RW"]) for each in _volumes(container)]
+    expected = [
+        (each["Source"], each["Target"], not each["ReadOnly"])
+        for each in asked["HostConfig"].get("Mounts", ())
+    ]
     writable = [f"{path} ({options})" for path, options in (host.get("Tmpfs") or {}).items()]
-    writable += [f"/dev/shm (size={host['ShmSize']})", *volumes]  # noqa: S108 (of the box)
+    writable.append(f"/dev/shm (size={host['ShmSize']})")  # noqa: S108 (of the box)
+    writable += [path for _, path, may_write in mounted if may_write]
     user = str(config["User"])
     return (
         Control("network", host["NetworkMode"], same("NetworkMode", "Links", "PortBindings")),
@@ -42,13 +48,14 @@ def read_controls(
         Control(
             "writable",
             "; ".join(writable),
-            same("Tmpfs", "ShmSize", "Binds", "VolumesFrom") and not volumes,
+            same("Tmpfs", "ShmSize", "Binds", "VolumesFrom") and mounted == expected,
         ),
+        *(Control("dependencies", f"{name} at {path}") for name, path, _ in mounted),
         Control("pids", str(host["PidsLimit"]), same("PidsLimit")),
         Control("no_new_privileges", _word(same("SecurityOpt")), same("SecurityOpt")),
         Control("seccomp", seccomp, seccomp not in ("", "unconfined") and same("SecurityOpt")),
         # Asked for by nobody: the engine applies its profile where the kernel has AppArmor.
-        Control("apparmor", apparmor or "not on this engine", apparmor not in _APPARMOR_OFF),
+        Control("apparmor", apparmor or _without_apparmor(engine), apparmor not in _APPARMOR_OFF),
         Control("user", user, user == asked["User"] and same("UsernsMode", "GroupAdd")),
         Control("memory", f"{host['Memory']} bytes", same("Memory", "MemorySwap")),
         Control("cpus", f"{host['NanoCpus'] / 1e9:g}", same("NanoCpus")),
@@ -59,7 +66,17 @@ def read_controls(
 
 def missing_controls(controls: Sequence[Control]) -> Sequence[str]:
     """Names the controls without which a box must not be used."""
-    return [each.name for each in controls if not each.applied and each.name != "apparmor"]
+    return [each.name for each in controls if not each.applied and each.value != _NO_APPARMOR]
+
+
+def _volumes(container: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    # A mount that is no volume has no name, and passes for none.
+    return [{"Name": "", "RW": True, **mount} for mount in container.get("Mounts") or []]
+
+
+def _without_apparmor(engine: Mapping[str, Any]) -> str:
+    has_it = "name=apparmor" in (engine.get("SecurityOptions") or [])
+    return "unconfined" if has_it else _NO_APPARMOR
 
 
 def _seccomp(engine: Mapping[str, Any]) -> str:

@@ -54,20 +54,22 @@ async def missing(docker_host: str, images: Iterable[str]) -> list[str]:
         EngineUnavailable: It does not answer.
     """
     async with connect(docker_host) as docker:
-        return [image for image in images if not await _has(docker, image)]
+        return [image for image in images if await _id(docker, image) is None]
 
 
-async def require_image(docker: Docker, image: str) -> None:
-    """Returns when the engine has `image`.
+async def require_image(docker: Docker, image: str) -> str:
+    """Returns the id of `image`.
 
     Raises:
         ImageMissing: It has not; the text says how to get it.
         EngineUnavailable: It does not answer.
     """
-    if not await _has(docker, image):
+    found = await _id(docker, image)
+    if found is None:
         ours = image.removesuffix(":latest") in map(name, Language)
         get = "skillbox images build" if ours else f"docker pull {image}"
         raise ImageMissing(f"image {image!r} is not on the Docker engine; get it with: {get}")
+    return found
 
 
 async def build(language: Language, docker_host: str) -> None:
@@ -89,15 +91,14 @@ async def build(language: Language, docker_host: str) -> None:
             await _import(docker, name(language), tar)
 
 
-async def _has(docker: Docker, image: str) -> bool:
+async def _id(docker: Docker, image: str) -> str | None:
     with engine_errors("look for the image"):
         try:
-            await docker.images.inspect(image)
+            return str((await docker.images.inspect(image))["Id"])
         except DockerError as error:
             if error.status != _NOT_FOUND:
                 raise
-            return False
-    return True
+            return None
 
 
 async def _bootstrap(program: str, language: Language, tar: Path) -> None:

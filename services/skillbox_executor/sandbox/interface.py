@@ -18,6 +18,23 @@ class Language(StrEnum):
     BASH = "bash"
 
 
+class Role(StrEnum):
+    """What a box is for. Only the first is ever given anything of a skill's to run."""
+
+    RUN = "run"
+    BUILD = "build"
+    """Installs packages: has a network, and a program of ours."""
+    FILL = "fill"
+    """Writes a dependency set, where the engine keeps it: the only box that may."""
+
+
+DEPENDENCIES = "/opt/skillbox/deps"
+"""Where a box finds its dependency set."""
+
+PACKAGES = f"{DEPENDENCIES}/packages"
+"""Appears in a dependency set when all of it is there."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a box may use.
@@ -42,12 +59,15 @@ class Profile:
     Attributes:
         image: As the operator's allowlist names it.
         runtime: OCI runtime; drivers without one ignore it.
+        dependencies: SHA-256 of the dependency set at `DEPENDENCIES`; empty for none.
     """
 
     image: str
     language: Language
     limits: Limits
     runtime: str = "runc"
+    role: Role = Role.RUN
+    dependencies: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,6 +157,15 @@ class Driver(Protocol):
         Raises:
             ImageMissing: See there.
             EngineUnavailable: See there.
+        """
+        ...
+
+    async def image_digest(self, image: str) -> str:
+        """Returns what `Evidence.image_digest` of a new box of this image would be.
+
+        Raises:
+            ImageMissing: See there.
+            EngineUnavailable: The engine does not answer.
         """
         ...
 

@@ -2,75 +2,90 @@
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
-
-from asyncpg import Record
 
 from skillbox_common import db
 from skillbox_common.errors import ExecutionNotFound
-from skillbox_executor.domain import Event, EventKind, Execution, Outcome, Reason, Status
-from skillbox_executor.events import finished_event
+from skillbox_executor.domain import CANCELLED, Event, EventKind, Execution, Status
 from skillbox_executor.notifications import CANCEL_CHANNEL, EVENT_CHANNEL
-from skillbox_executor.store.interface import Cursor
+from skillbox_executor.store import rows
+from skillbox_executor.store.interface import Cursor, ExecutionLost
 
-_SUMMARY = (
-    "id, tenant_id, skill_name, skill_version, status, reason, error, exit_code, duration_ms, "
-    "created_at, started_at, finished_at"
+# A start or an end that was recorded already, but nobody heard of it, is recorded again.
+_MINE = f"owner = $2 AND {rows.UNFINISHED}"
+_START = f"""
+WITH started AS (
+    UPDATE executions SET status = 'running', started_at = $3, sandbox = $4, work = NULL
+    WHERE id = $1 AND owner = $2 AND (status = 'queued' OR status = 'running' AND started_at = $3)
+    RETURNING id
+), written AS (
+    INSERT INTO events (execution_id, seq, time, kind, stream, data, detail)
+    SELECT started.id, e.* FROM started, {rows.unnest_events(5)} ON CONFLICT DO NOTHING
 )
+SELECT pg_notify('{EVENT_CHANNEL}', id::text) FROM started
+"""  # noqa: S608 - constants of ours
+# The lock is the one that whoever takes the execution away waits for.
+_APPEND = f"""
+WITH held AS (
+    SELECT id FROM executions WHERE id = $1 AND {_MINE} FOR KEY SHARE
+), written AS (
+    INSERT INTO events (execution_id, seq, time, kind, stream, data, detail)
+    SELECT held.id, e.* FROM held, {rows.unnest_events(3)} ON CONFLICT DO NOTHING
+)
+SELECT pg_notify('{EVENT_CHANNEL}', id::text) FROM held
+"""  # noqa: S608 - constants of ours
+_FINISH = rows.FINISH % f"owner = $18 AND ({rows.UNFINISHED} OR finished_at = $9)"
+_POSITION = """
+CASE WHEN status = 'queued' THEN (
+    SELECT count(*) FROM executions AS other
+    WHERE other.tenant_id = executions.tenant_id AND other.status = 'queued'
+      AND (other.created_at, other.id) <= (executions.created_at, executions.id)
+) ELSE 0 END AS queue_position
+"""
+_GET = f"SELECT {rows.COLUMNS}, {_POSITION} FROM executions WHERE id = $1 AND tenant_id = $2"  # noqa: S608 - constants of ours
+_PAGE = f"""
+SELECT {rows.SUMMARY}, {_POSITION} FROM executions
+WHERE tenant_id = $1
+  AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3::uuid))
+  AND ($4 = '' OR skill_name = $4)
+  AND ($5::text IS NULL OR status = $5)
+ORDER BY created_at DESC, id DESC LIMIT $6
+"""  # noqa: S608 - constants of ours
+_CANCEL = f"""
+UPDATE executions SET cancel_requested = true WHERE id = $1 AND {rows.UNFINISHED}
+RETURNING {rows.COLUMNS}, owner
+"""  # noqa: S608 - constants of ours
 
 
 class PostgresExecutionStore:
-    """Implements `ExecutionStore`; changes are announced with NOTIFY."""
+    """Implements `ExecutionReader`, and `ExecutionWriter` for one replica."""
 
-    def __init__(self, pool: "db.Pool") -> None:
+    def __init__(self, pool: "db.Pool", owner: str) -> None:
         self._pool = pool
+        self._owner = owner
 
-    async def create(self, execution: Execution, owner: str, first: Event) -> None:
-        async with db.unavailable_when_lost():
-            await self._pool.execute(
-                """
-                WITH execution AS (
-                    INSERT INTO executions (id, tenant_id, skill_name, skill_version, status,
-                                            input_json, created_at, owner)
-                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                    RETURNING id
-                )
-                INSERT INTO events (execution_id, seq, time, kind)
-                SELECT id, $9, $10, $11 FROM execution
-                """,
-                execution.id,
-                execution.tenant_id,
-                execution.skill_name,
-                execution.skill_version,
-                execution.status.value,
-                execution.input_json,
-                execution.created_at,
-                owner,
-                first.seq,
-                first.time,
-                first.kind.value,
-            )
-
-    async def start(self, execution: Execution) -> None:
-        async with db.unavailable_when_lost():
-            await self._pool.execute(
-                "UPDATE executions SET status = 'running', started_at = $2, sandbox = $3 "
-                "WHERE id = $1 AND status = 'queued'",
-                execution.id,
-                execution.started_at,
-                json.dumps(execution.sandbox),
-            )
+    async def start(self, execution: Execution, event: Event) -> None:
+        await self._write(
+            _START,
+            execution.id,
+            self._owner,
+            execution.started_at,
+            json.dumps(execution.sandbox),
+            *rows.event_values([event]),
+        )
 
     async def append(self, execution_id: str, events: Sequence[Event]) -> None:
-        async with self._transaction() as connection:
-            await _insert_events(connection, execution_id, events)
+        await self._write(_APPEND, execution_id, self._owner, *rows.event_values(events))
 
     async def finish(self, execution: Execution, events: Sequence[Event]) -> None:
-        async with self._transaction() as connection:
-            await _finish(connection, execution, events)
+        await self._write(
+            _FINISH,
+            execution.id,
+            *rows.end_values(execution),
+            *rows.event_values(events),
+            self._owner,
+        )
 
     async def get(self, tenant_id: str, execution_id: str) -> Execution:
         try:
@@ -80,39 +95,36 @@ class PostgresExecutionStore:
         row = None
         if key is not None:
             async with db.unavailable_when_lost():
-                row = await self._pool.fetchrow(
-                    "SELECT * FROM executions WHERE id = $1 AND tenant_id = $2", key, tenant_id
-                )
+                row = await self._pool.fetchrow(_GET, key, tenant_id)
         if row is None:
             raise ExecutionNotFound("execution not found")
-        return _execution(row)
+        return rows.execution_of(row)
+
+    async def ended(self, execution_id: str) -> bool:
+        async with db.unavailable_when_lost():
+            unfinished = await self._pool.fetchval(
+                f"SELECT EXISTS (SELECT FROM executions WHERE id = $1 AND {rows.UNFINISHED})",  # noqa: S608 - a constant of ours
+                execution_id,
+            )
+        return not unfinished
 
     async def page(
         self, tenant_id: str, after: Cursor | None, size: int, skill: str, status: Status | None
     ) -> list[Execution]:
-        created_at, last_id = after or (None, None)
         async with db.unavailable_when_lost():
-            rows = await self._pool.fetch(
-                f"""
-                SELECT {_SUMMARY} FROM executions
-                WHERE tenant_id = $1
-                  AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3::uuid))
-                  AND ($4 = '' OR skill_name = $4)
-                  AND ($5::text IS NULL OR status = $5)
-                ORDER BY created_at DESC, id DESC LIMIT $6
-                """,  # noqa: S608 - a constant of ours
+            found = await self._pool.fetch(
+                _PAGE,
                 tenant_id,
-                created_at,
-                last_id,
+                *(after or (None, None)),
                 skill,
                 status.value if status else None,
                 size,
             )
-        return [_execution(row) for row in rows]
+        return [rows.execution_of(row) for row in found]
 
     async def events(self, execution_id: str, after_seq: int, limit: int) -> list[Event]:
         async with db.unavailable_when_lost():
-            rows = await self._pool.fetch(
+            found = await self._pool.fetch(
                 "SELECT seq, time, kind, stream, data, detail FROM events "
                 "WHERE execution_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
                 execution_id,
@@ -128,7 +140,7 @@ class PostgresExecutionStore:
                 data=row["data"],
                 detail=json.loads(row["detail"]),
             )
-            for row in rows
+            for row in found
         ]
 
     async def logs(self, execution_id: str) -> bytes:
@@ -141,84 +153,17 @@ class PostgresExecutionStore:
         return logs or b""
 
     async def request_cancel(self, execution_id: str) -> None:
+        async with rows.transaction(self._pool) as connection:
+            row = await connection.fetchrow(_CANCEL, execution_id)
+            if row is None:
+                return
+            if row["owner"] is None:
+                await rows.end(connection, row, CANCELLED)
+            else:
+                await connection.execute("SELECT pg_notify($1, $2)", CANCEL_CHANNEL, execution_id)
+
+    async def _write(self, statement: str, *values: Any) -> None:
         async with db.unavailable_when_lost():
-            await self._pool.execute("SELECT pg_notify($1, $2)", CANCEL_CHANNEL, execution_id)
-
-    async def abandon(self, owner: str, outcome: Outcome) -> int:
-        async with self._transaction() as connection:
-            rows = await connection.fetch(
-                "SELECT * FROM executions WHERE owner = $1 "
-                "AND status IN ('queued', 'running') FOR UPDATE",
-                owner,
-            )
-            for row in rows:
-                ended = _execution(row).ended(outcome, datetime.now(UTC))
-                seq = await connection.fetchval(
-                    "SELECT max(seq) + 1 FROM events WHERE execution_id = $1", row["id"]
-                )
-                await _finish(connection, ended, [finished_event(ended, seq)])
-        return len(rows)
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[Any]:
-        async with (
-            db.unavailable_when_lost(),
-            self._pool.acquire() as connection,
-            connection.transaction(),
-        ):
-            yield connection
-
-
-async def _insert_events(connection: Any, execution_id: str, events: Sequence[Event]) -> None:
-    await connection.executemany(
-        "INSERT INTO events (execution_id, seq, time, kind, stream, data, detail) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-        [
-            (
-                execution_id,
-                event.seq,
-                event.time,
-                event.kind.value,
-                event.stream,
-                event.data,
-                json.dumps(event.detail),
-            )
-            for event in events
-        ],
-    )
-    await connection.execute("SELECT pg_notify($1, $2)", EVENT_CHANNEL, execution_id)
-
-
-async def _finish(connection: Any, execution: Execution, events: Sequence[Event]) -> None:
-    changed = await connection.fetchval(
-        """
-        UPDATE executions SET status = $2, reason = $3, error = $4, exit_code = $5,
-               output_json = $6, files = $7, started_at = $8, finished_at = $9,
-               duration_ms = $10, sandbox = $11
-        WHERE id = $1 AND status IN ('queued', 'running') RETURNING 1
-        """,
-        execution.id,
-        execution.status.value,
-        execution.reason.value if execution.reason else None,
-        execution.error,
-        execution.exit_code,
-        execution.output_json,
-        list(execution.files),
-        execution.started_at,
-        execution.finished_at,
-        execution.duration_ms,
-        json.dumps(execution.sandbox) if execution.sandbox else None,
-    )
-    if changed:
-        await _insert_events(connection, execution.id, events)
-
-
-def _execution(row: Record) -> Execution:
-    values = dict(row)
-    values.pop("owner", None)
-    values["id"] = str(values["id"])
-    values["status"] = Status(values["status"])
-    values["reason"] = Reason(values["reason"]) if values["reason"] else None
-    if values.get("sandbox"):
-        values["sandbox"] = json.loads(values["sandbox"])
-    return Execution(**values)
+            written = await self._pool.fetch(statement, *values)
+        if not written:
+            raise ExecutionLost

@@ -1,6 +1,7 @@
 """Finds one version."""
 
 from skillbox_common.errors import SkillNotFound
+from skillbox_common.telemetry import tracing
 from skillbox_registry.semver_order import is_version
 from skillbox_registry.skill import StoredSkill
 from skillbox_registry.skill_md import NAME
@@ -25,4 +26,5 @@ async def get_skill(skills: SkillReader, tenant_id: str, name: str, version: str
             stored = await skills.find(tenant_id, name, version)
     if stored is None:
         raise SkillNotFound(f"skill not found: {name}@{version}")
+    tracing.bind(skill_name=stored.spec.name, skill_version=stored.spec.version)
     return stored

@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import msgspec
+
 from skillbox_common.errors import SkillAlreadyExists
 from skillbox_registry.limits import Limits
-from skillbox_registry.skill import SkillSpec, StoredSkill, archive_key
+from skillbox_registry.skill import StoredSkill, archive_key
 from skillbox_registry.spool import Spool
-from skillbox_registry.store.interface import ArchiveStore, SkillStore
+from skillbox_registry.store.interface import ArchiveList, ArchiveStore, SkillStore, UploadKeys
 from skillbox_registry.upload_body import UploadBody
-from skillbox_registry.validate import validate_archive
+from skillbox_registry.validate import ValidatedSkill, validate_archive
 
 # A check keeps a core busy. Threads must be left to take the other uploads in meanwhile.
 _CHECKS_AT_ONCE = 2
@@ -34,6 +36,8 @@ class UploadSkill:
         self,
         skills: SkillStore,
         archives: ArchiveStore,
+        keys: UploadKeys,
+        known: ArchiveList,
         *,
         limits: Limits,
         max_size: int,
@@ -41,17 +45,23 @@ class UploadSkill:
     ) -> None:
         self._skills = skills
         self._archives = archives
+        self._keys = keys
+        self._known = known
         self._limits = limits
         self._max_size = max_size
         self._immutable = immutable
         self._checking = asyncio.Semaphore(_CHECKS_AT_ONCE)
 
     async def __call__(
-        self, tenant_id: str, chunks: AsyncIterator[bytes], body: UploadBody
+        self, tenant_id: str, chunks: AsyncIterator[bytes], body: UploadBody, key: str = ""
     ) -> Uploaded:
         """Reads `chunks` to their end, unless they are refused before.
 
+        Args:
+            key: Idempotency key; empty for none.
+
         Raises:
+            IdempotencyKeyReused: The key belongs to an upload of other bytes.
             InvalidArgument: There is no archive in the body.
             InvalidSkill: The archive is refused.
             SkillTooLarge: It is larger than `max_size`.
@@ -64,13 +74,30 @@ class UploadSkill:
             async with self._checking:
                 validated = await asyncio.to_thread(validate_archive, spool.file, self._limits)
             expected.check(validated.spec)
-            stored = await self._store(tenant_id, validated.spec, spool)
-        return Uploaded(stored, validated.warnings)
+            if key:
+                return await self._store_once(tenant_id, validated, spool, key)
+            return await self._store(tenant_id, validated, spool)
 
-    async def _store(self, tenant_id: str, spec: SkillSpec, spool: Spool) -> StoredSkill:
+    async def _store_once(
+        self, tenant_id: str, validated: ValidatedSkill, spool: Spool, key: str
+    ) -> Uploaded:
+        reply = await self._keys.claim(tenant_id, key, spool.digest)
+        if reply is None:
+            try:
+                uploaded = await self._store(tenant_id, validated, spool)
+            except SkillAlreadyExists:
+                await self._keys.release(tenant_id, key)
+                raise
+            text = msgspec.json.encode(uploaded).decode()
+            reply = await self._keys.answer(tenant_id, key, text)
+        return msgspec.json.decode(reply, type=Uploaded)
+
+    async def _store(self, tenant_id: str, validated: ValidatedSkill, spool: Spool) -> Uploaded:
+        spec = validated.spec
         stored = await self._skills.find(tenant_id, spec.name, spec.version)
         if stored is None or (stored.digest != spool.digest and not self._immutable):
             # The archive first: a row must never name one that is not there.
+            await self._known.claim(spool.digest)
             spool.file.seek(0)
             await self._archives.put(archive_key(spool.digest), spool.file, "application/zip")
             stored = await self._skills.put(
@@ -80,4 +107,4 @@ class UploadSkill:
             raise SkillAlreadyExists(
                 f"skill {spec.name}@{spec.version} already exists with other content"
             )
-        return stored
+        return Uploaded(stored, validated.warnings)

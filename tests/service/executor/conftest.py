@@ -3,10 +3,11 @@
 import io
 import zipfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import asyncpg
 import grpc.aio
 import pytest
 from pydantic import SecretStr
@@ -26,18 +27,13 @@ from skillbox_common.migrate import migrate
 from skillbox_common.principal import Principal, Scope
 from skillbox_common.server import create_server
 from skillbox_executor.access import ACCESS
-from skillbox_executor.bundles import Bundles
-from skillbox_executor.commands.queries import Queries
-from skillbox_executor.commands.runs import Runs
+from skillbox_executor.assembly import Executor
 from skillbox_executor.config import ExecutorSettings
-from skillbox_executor.events import EventFeed
 from skillbox_executor.main import PACKAGE, SCHEMA
-from skillbox_executor.notifications import Notifications
 from skillbox_executor.pool import PoolLimits, WarmPool
 from skillbox_executor.rest import ExecutionRestServicer
 from skillbox_executor.servicer import ExecutionServicer
 from skillbox_executor.skills import Skill
-from skillbox_executor.store.postgres import PostgresExecutionStore
 from tests.service.executor.scripted import ScriptedDriver
 from tests.support import parts
 
@@ -50,9 +46,11 @@ BOB = (("authorization", "Bearer bob"),)
 READER = (("authorization", "Bearer reader"),)
 
 SKILL = Skill(
+    tenant_id="tenant-a",
     name="echo",
     version="1.2.3",
     image="",
+    runtime="",
     timeout="500ms",
     memory="",
     cpu="",
@@ -93,14 +91,13 @@ class Skills:
 
 @dataclass
 class Stack:
-    """What a test may look at and change."""
+    """What a test may look at and change. All but the pool is of one replica."""
 
     grpc: "ExecutionServiceAsyncStub"
     rest: "ExecutionRestServiceAsyncStub"
     driver: ScriptedDriver
     skills: Skills
-    runs: Runs
-    store: PostgresExecutionStore
+    executor: Executor
     pool: "db.Pool"
     settings: ExecutorSettings
 
@@ -113,19 +110,9 @@ def make_zip(files: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-@pytest.fixture
-async def stack(dsn: str, s3: parts.S3) -> AsyncIterator[Stack]:
-    settings = ExecutorSettings(
-        db_dsn=SecretStr(dsn),
-        s3_endpoint=s3.endpoint,
-        s3_access_key=SecretStr(s3.access_key),
-        s3_secret_key=SecretStr(s3.secret_key),
-        executor_id="test-executor",
-        max_concurrent_execs=2,
-        max_queue=2,
-        max_output_size=1024,
-    )
-    await migrate(PACKAGE, dsn, SCHEMA)
+@asynccontextmanager
+async def replica(settings: ExecutorSettings) -> AsyncIterator[Stack]:
+    """Starts an executor on the settings' database."""
     async with AsyncExitStack() as resources:
         enter = resources.enter_async_context
         pool = await enter(db.connect(settings, SCHEMA))
@@ -134,36 +121,76 @@ async def stack(dsn: str, s3: parts.S3) -> AsyncIterator[Stack]:
         await archives.ensure_bucket()
         await artifacts.ensure_bucket()
         await archives.put(SKILL.archive_key, make_zip({"main.py": b"1"}), "application/zip")
-        driver, skills, store = ScriptedDriver(), Skills(), PostgresExecutionStore(pool)
-        runs = Runs(
-            settings=settings,
+        driver, skills = ScriptedDriver(), Skills()
+        boxes = WarmPool(driver, PoolLimits(boxes=0, per_profile=0))
+        executor = Executor(
+            settings,
+            pool=pool,
             skills=skills,
-            bundles=Bundles(archives, 1_000_000),
-            store=store,
+            archives=archives,
             artifacts=artifacts,
             driver=driver,
-            boxes=WarmPool(driver, PoolLimits(boxes=0, per_profile=0)),
+            boxes=boxes,
         )
-        notifications = Notifications(dsn, runs.cancel)
-        await enter(notifications.listening())
-        queries = Queries(store, EventFeed(store, notifications), artifacts)
+        await enter(executor.running())
+        await executor.recover()
         server = create_server(build_chain(Introspector(), ACCESS))
-        add_ExecutionServiceServicer_to_server(ExecutionServicer(runs, queries), server)
-        add_ExecutionRestServiceServicer_to_server(ExecutionRestServicer(runs, queries), server)
+        add_ExecutionServiceServicer_to_server(
+            ExecutionServicer(executor.runs, executor.queries), server
+        )
+        add_ExecutionRestServiceServicer_to_server(
+            ExecutionRestServicer(executor.runs, executor.queries), server
+        )
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         resources.push_async_callback(server.stop, None)
-        resources.push_async_callback(runs.close)
         channel = await enter(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
-        yield Stack(
-            ExecutionServiceStub(channel),
-            ExecutionRestServiceStub(channel),
-            driver,
-            skills,
-            runs,
-            store,
-            pool,
-            settings,
-        )
-        await runs.close()
+        async with boxes.kept_warm():
+            yield Stack(
+                ExecutionServiceStub(channel),
+                ExecutionRestServiceStub(channel),
+                driver,
+                skills,
+                executor,
+                pool,
+                settings,
+            )
+            await executor.worker.close()
         assert not driver.boxes
+
+
+@pytest.fixture(scope="session")
+async def executor_dsn(postgres_server: str) -> AsyncIterator[str]:
+    async with parts.database(postgres_server) as dsn:
+        await migrate(PACKAGE, dsn, SCHEMA)
+        yield dsn
+
+
+@pytest.fixture
+async def settings(executor_dsn: str, s3: parts.S3) -> ExecutorSettings:
+    """Settings for replicas on an empty database."""
+    connection = await asyncpg.connect(executor_dsn, server_settings={"search_path": SCHEMA})
+    try:
+        await connection.execute("TRUNCATE executions, replicas, tenants CASCADE")
+    finally:
+        await connection.close()
+    return ExecutorSettings(
+        db_dsn=SecretStr(executor_dsn),
+        s3_endpoint=s3.endpoint,
+        s3_access_key=SecretStr(s3.access_key),
+        s3_secret_key=SecretStr(s3.secret_key),
+        executor_id="test-executor",
+        max_concurrent_execs=2,
+        max_queue=2,
+        tenant_max_queue=2,
+        max_output_size=1024,
+        heartbeat=0.1,
+        lease=0.6,
+        shutdown_grace=0.0,
+    )
+
+
+@pytest.fixture
+async def stack(settings: ExecutorSettings) -> AsyncIterator[Stack]:
+    async with replica(settings) as stack:
+        yield stack

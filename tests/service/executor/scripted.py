@@ -35,6 +35,7 @@ def tar(files: dict[str, bytes]) -> Result:
 class ScriptedBox:
     id: str
     profile: Profile
+    digest: str = ""
 
 
 @dataclass
@@ -42,17 +43,23 @@ class ScriptedDriver:
     """Plays `script` in every box.
 
     Attributes:
+        prepare_s: Seconds until a box is there.
+        digests: Of the images; empty for others.
         payloads: What was fed so far.
         boxes: Boxes that are not destroyed.
+        most_boxes: How many there were at once.
     """
 
     name: str = "scripted"
     script: Sequence[Step] = (End(exit_code=0),)
     prepare_error: SandboxError | None = None
+    prepare_s: float = 0.0
     oom: bool = False
     payloads: list[Payload] = field(default_factory=list)
     boxes: set[Box] = field(default_factory=set)
+    most_boxes: int = 0
     on_run: Callable[[], None] = lambda: None
+    digests: dict[str, str] = field(default_factory=dict)
 
     async def check(self) -> None:
         return
@@ -60,9 +67,14 @@ class ScriptedDriver:
     async def prepare(self, profile: Profile) -> Box:
         if self.prepare_error:
             raise self.prepare_error
-        box = ScriptedBox("box-1", profile)
+        await asyncio.sleep(self.prepare_s)
+        box = ScriptedBox("box-1", profile, self.digests.get(profile.image, ""))
         self.boxes.add(box)
+        self.most_boxes = max(self.most_boxes, len(self.boxes))
         return box
+
+    async def image_digest(self, image: str) -> str:
+        return self.digests.get(image, "")
 
     def alive(self, box: Box) -> bool:
         return box in self.boxes
@@ -82,8 +94,14 @@ class ScriptedDriver:
         return self.oom
 
     async def evidence(self, box: Box) -> Evidence:
+        assert isinstance(box, ScriptedBox)
         return Evidence(
-            "scripted", "", box.profile.image, "", box.id, (Control("network", "none"),)
+            "scripted",
+            "",
+            box.profile.image,
+            box.digest,
+            box.id,
+            (Control("network", "none"),),
         )
 
     async def destroy(self, box: Box) -> None:

@@ -11,7 +11,7 @@ import pytest
 from google.api.httpbody_pb2 import HttpBody
 
 from skillbox.executor.v1 import execution_pb2
-from skillbox.executor.v1.execution_pb2 import Execution, ExecutionReason, ExecutionStatus
+from skillbox.executor.v1.execution_pb2 import Execution
 from skillbox.executor.v1.execution_rest_pb2 import WatchExecutionRestRequest
 from skillbox.executor.v1.execution_service_pb2 import (
     CancelExecutionRequest,
@@ -31,23 +31,9 @@ from skillbox_executor.sandbox.interface import (
     RunnerFault,
     SandboxError,
 )
+from tests.service.executor.calls import reason, run, status
 from tests.service.executor.conftest import ALICE, BOB, READER, Stack
 from tests.service.executor.scripted import Step, printed, tar
-
-
-def status(execution: Execution) -> str:
-    return ExecutionStatus.Name(execution.status).removeprefix("EXECUTION_STATUS_")
-
-
-def reason(execution: Execution) -> str:
-    return ExecutionReason.Name(execution.reason).removeprefix("EXECUTION_REASON_")
-
-
-async def run(stack: Stack, **fields: object) -> Execution:
-    request = RunSkillRequest(run=SkillRun(**{"skill": "echo", **fields}))  # type: ignore[arg-type]
-    reply = await stack.grpc.RunSkill(request, metadata=ALICE)
-    execution: Execution = reply.execution
-    return execution
 
 
 async def until_running(stack: Stack) -> str:
@@ -357,22 +343,6 @@ async def test_rest_bodies_are_the_documented_json(stack: Stack) -> None:
     assert stack.driver.payloads[0].env["SANDBOX_INPUT"] == '{"b":1e3,"a":[1,2]}'
 
 
-async def test_what_an_earlier_process_left_is_ended(stack: Stack) -> None:
-    stack.skills.change(timeout="60s")
-    stack.driver.script = [*printed("working"), 30.0]
-    running = asyncio.ensure_future(run(stack))
-    execution_id = await until_running(stack)
-    await asyncio.sleep(0.1)
-    await stack.runs.recover()
-    found = await stack.grpc.GetExecution(GetExecutionRequest(id=execution_id), metadata=ALICE)
-    assert (status(found), reason(found)) == ("FAILED", "EXECUTOR_LOST")
-    events = await stack.store.events(execution_id, 0, 100)
-    assert [event.seq for event in events] == list(range(1, len(events) + 1))
-    assert events[-1].kind == "finished"
-    stack.runs.cancel(execution_id)
-    assert reason(await running) == "EXECUTOR_LOST"
-
-
 async def test_files_that_cannot_be_stored_fail_the_run(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -387,3 +357,16 @@ async def test_files_that_cannot_be_stored_fail_the_run(
     execution = await run(stack)
     assert (status(execution), reason(execution)) == ("FAILED", "INTERNAL")
     assert (list(execution.files_list), execution.output_json) == ([], "1")
+
+
+async def test_the_reply_is_what_is_recorded(stack: Stack) -> None:
+    stack.driver.script = [
+        *printed("one", "two"),
+        tar({"output.json": b'{"b": 1.50, "a": 12345678901234567}', "files/x.txt": b"x"}),
+        End(exit_code=0),
+    ]
+    ran = await run(stack, input_json='{"z": 1}')
+    found = await stack.grpc.GetExecution(GetExecutionRequest(id=ran.id), metadata=ALICE)
+    assert ran.logs == "one\ntwo\n"
+    ran.files_url = found.files_url = ""
+    assert ran == found

@@ -1,5 +1,6 @@
 """A Registry in this process, on real Postgres and S3, and callers of it."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -25,8 +26,14 @@ from skillbox_common.object_store import ObjectStore
 from skillbox_common.principal import Principal, Scope
 from skillbox_common.server import create_server
 from skillbox_registry.access import ACCESS
+from skillbox_registry.commands.prepare_dependencies import PrepareDependencies
 from skillbox_registry.config import Settings
 from skillbox_registry.main import SCHEMA, add_servicers
+from skillbox_registry.skill import Dependencies, StoredSkill
+from skillbox_registry.store.archives import PostgresArchives
+from skillbox_registry.store.dependencies import PostgresDependencyReports
+from skillbox_registry.store.postgres import PostgresSkillStore
+from skillbox_registry.store.upload_keys import PostgresUploadKeys
 from tests.support import parts
 
 if TYPE_CHECKING:
@@ -49,6 +56,27 @@ class Keys:
         return Principal(key_id="key", tenant_id=tenant, scopes=frozenset(scopes), token=token)
 
 
+class Installer:
+    """Stands for the Executor: installs when a test lets it.
+
+    Attributes:
+        result: What comes of it; an error is raised.
+        asked: Tokens and versions that came, in order.
+    """
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.result: Dependencies | Exception = Dependencies("ready")
+        self.asked: list[tuple[str, StoredSkill]] = []
+
+    async def install(self, token: str, stored: StoredSkill) -> Dependencies:
+        self.asked.append((token, stored))
+        await self.go.wait()
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
 @dataclass(frozen=True)
 class Reply:
     """What a REST caller would see."""
@@ -59,16 +87,22 @@ class Reply:
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody with a key; a new one is of a new tenant."""
+    """Somebody with a key; a new one is of a new tenant.
+
+    Attributes:
+        repeats: Idempotency key of every call; empty for none.
+    """
 
     channel: grpc.aio.Channel
     tenant: str = field(default_factory=lambda: uuid.uuid4().hex)
     scopes: Sequence[str] = ALL
+    repeats: str = ""
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         token = " ".join([self.tenant, *self.scopes]).encode().hex()
-        return (("authorization", f"Bearer {token}"),)
+        key = (("idempotency-key", self.repeats),) if self.repeats else ()
+        return (("authorization", f"Bearer {token}"), *key)
 
     @property
     def skills(self) -> "SkillServiceAsyncStub":
@@ -138,7 +172,9 @@ def settings_for(dsn: str, s3: parts.S3, **changes: Any) -> Settings:
 
 
 @asynccontextmanager
-async def run_registry(dsn: str, s3: parts.S3, **changes: Any) -> AsyncIterator[Registry]:
+async def run_registry(
+    dsn: str, s3: parts.S3, installer: "Installer | None" = None, **changes: Any
+) -> AsyncIterator[Registry]:
     """Serves on a free port; `changes` are settings other than the defaults."""
     settings = settings_for(dsn, s3, **changes)
     async with (
@@ -146,7 +182,20 @@ async def run_registry(dsn: str, s3: parts.S3, **changes: Any) -> AsyncIterator[
         object_store.connect(settings, settings.s3_bucket_skills) as archives,
     ):
         server = create_server(build_chain(Keys(), ACCESS))
-        add_servicers(server, settings, pool, archives)
+        keys = PostgresUploadKeys(pool, settings.idempotency_ttl)
+        dependencies = PrepareDependencies(
+            PostgresDependencyReports(pool), installer or Installer()
+        )
+        skills = PostgresSkillStore(pool)
+        add_servicers(
+            server,
+            settings,
+            skills,
+            archives,
+            keys=keys,
+            known=PostgresArchives(pool),
+            dependencies=dependencies,
+        )
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         try:
@@ -154,3 +203,4 @@ async def run_registry(dsn: str, s3: parts.S3, **changes: Any) -> AsyncIterator[
                 yield Registry(channel, pool, archives)
         finally:
             await server.stop(None)
+            await dependencies.close()

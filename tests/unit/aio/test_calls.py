@@ -2,6 +2,7 @@ import asyncio
 import inspect
 import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
 import grpc
@@ -13,6 +14,7 @@ from skillbox.executor.v1 import event_pb2, execution_pb2
 from skillbox.executor.v1.execution_service_pb2 import (
     GetExecutionLogsResponse,
     RunSkillStreamResponse,
+    StartExecutionResponse,
     WatchExecutionResponse,
 )
 from skillbox_common.error_catalogue import CATALOGUE
@@ -144,9 +146,17 @@ async def test_a_stream_without_an_end_is_an_error() -> None:
             await client.run("echo")
 
 
-async def test_output_that_cannot_be_parsed_is_an_error() -> None:
+async def test_integers_that_python_does_not_read_keep_their_digits() -> None:
     async def run(_: Any, __: Any) -> AsyncIterator[RunSkillStreamResponse]:
         yield finished(output_json="9" * 5000)
+
+    async with serve(RunSkillStream=run) as url, AsyncClient(url) as client:
+        assert (await client.run("echo")).output == Decimal("9" * 5000)
+
+
+async def test_output_that_cannot_be_parsed_is_an_error() -> None:
+    async def run(_: Any, __: Any) -> AsyncIterator[RunSkillStreamResponse]:
+        yield finished(output_json="[" * 5000)
 
     async with serve(RunSkillStream=run) as url, AsyncClient(url) as client:
         with pytest.raises(APIError, match="the reply cannot be read"):
@@ -261,3 +271,26 @@ async def test_an_unknown_status_is_a_bad_request() -> None:
 )
 def test_the_address(url: str, expected: tuple[str, bool]) -> None:
     assert wire.target(url) == expected
+
+
+async def test_a_run_is_started_and_waited_for() -> None:
+    seen: list[Any] = []
+    states = ["QUEUED", "RUNNING", "FAILED"]
+
+    async def start(request: Any, context: Any) -> StartExecutionResponse:
+        seen.append((request.run.skill, dict(context.invocation_metadata())["idempotency-key"]))
+        status = execution_pb2.EXECUTION_STATUS_QUEUED
+        return StartExecutionResponse(execution=execution_pb2.Execution(id="e1", status=status))
+
+    async def get(request: Any, _: Any) -> execution_pb2.Execution:
+        seen.append((request.id, request.wait.ToTimedelta().total_seconds()))
+        return execution_pb2.Execution(id="e1", status=f"EXECUTION_STATUS_{states.pop(0)}")
+
+    async with serve(StartExecution=start, GetExecution=get) as url, AsyncClient(url) as client:
+        started = await client.start("echo", idempotency_key="order 7")
+        assert (started.execution_id, started.status) == ("e1", "queued")
+        assert (await client.wait("e1")).status == "failed"
+        assert seen == [("echo", "order 7"), *[("e1", 30)] * 3]
+        states.append("RUNNING")
+        with pytest.raises(TimeoutError, match="execution e1 has not ended in time"):
+            await client.wait("e1", timeout=0)

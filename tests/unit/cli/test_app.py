@@ -63,7 +63,9 @@ def test_refusals(
 
 def test_a_refusal_without_words(cli: Cli, server: FakeServer) -> None:
     server.on("GET /v1/skills", Reply(502))
-    assert cli("skill", "list").stderr == "Error: the server replied 502\n"
+    error, hint = cli("skill", "list").stderr.splitlines()
+    assert error == f"Error: server {server.url} replied 502"
+    assert hint.startswith("That is no reply of Skillbox: ")
 
 
 def test_no_server() -> None:

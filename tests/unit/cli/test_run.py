@@ -1,14 +1,14 @@
-import io
 import json
 import sys
-import tarfile
 from pathlib import Path
+from tarfile import TarInfo
 from typing import Any
 
 import pytest
 
 from skillbox.cli.errors import ExitCode
 from tests.unit.cli.conftest import Cli
+from tests.unit.sdk.archives import HOSTILE, archive, entry
 from tests.unit.sdk.fake_server import FakeServer, Reply, refusal
 
 RUN = "POST /v1/executions"
@@ -18,16 +18,6 @@ RESULT: dict[str, Any] = {
     "duration_ms": 5,
     "error": None,
 }
-
-
-def files_archive(*names: str) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name in names:
-            info = tarfile.TarInfo(name)
-            info.size = 5
-            tar.addfile(info, io.BytesIO(b"hello"))
-    return buffer.getvalue()
 
 
 def test_the_result_is_printed_as_it_came(cli: Cli, server: FakeServer) -> None:
@@ -163,24 +153,42 @@ def test_bad_env(cli: Cli, server: FakeServer, value: str, message: str) -> None
     assert server.requests == []
 
 
+def test_a_file_without_its_sign(
+    cli: Cli, server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data.json").write_text('{"n":1}')
+    done = cli("run", "echo", "--input", "data.json")
+    assert done.exit_code == ExitCode.USAGE
+    assert "; to read the file, write @data.json" in done.stderr
+    server.on(RUN, RESULT)
+    cli("run", "echo", "--input", "@data.json")
+    assert server.last.json["input"] == {"n": 1}
+
+
 def test_files_are_downloaded(cli: Cli, server: FakeServer, tmp_path: Path) -> None:
     url = f"{server.url}/bucket/files.tar.gz"
     server.on(RUN, {**RESULT, "status": "failed", "files_url": url, "files_list": ["a.txt"]})
-    server.on("GET /bucket/files.tar.gz", Reply(body=files_archive("a.txt")))
+    server.on("GET /bucket/files.tar.gz", Reply(body=archive(entry("a.txt"))))
     done = cli("run", "echo", "--download", str(tmp_path / "out"))
     assert done.exit_code == ExitCode.SKILL_FAILED
     assert (tmp_path / "out" / "a.txt").read_text() == "hello"
     assert f"1 file in {tmp_path}/out\n" in done.stderr
 
 
-def test_hostile_files_are_not_written(cli: Cli, server: FakeServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_files_are_not_written(
+    cli: Cli, server: FakeServer, tmp_path: Path, hostile: TarInfo
+) -> None:
     url = f"{server.url}/bucket/files.tar.gz"
-    server.on(RUN, {**RESULT, "files_url": url, "files_list": ["../a.txt"]})
-    server.on("GET /bucket/files.tar.gz", Reply(body=files_archive("../a.txt")))
+    server.on(RUN, {**RESULT, "files_url": url, "files_list": [hostile.name]})
+    server.on("GET /bucket/files.tar.gz", Reply(body=archive(entry("good.txt"), hostile)))
     done = cli("run", "echo", "--download", str(tmp_path / "out"))
     assert done.exit_code == ExitCode.ERROR
     assert json.loads(done.stdout)["status"] == "success"
-    assert done.stderr == "Error: path traversal detected in tar entry: ../a.txt\n"
+    assert done.stderr.startswith(
+        ("Error: path traversal detected in tar", "Error: neither a file nor a folder in tar")
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -77,9 +77,31 @@ def test_lint_prints_each_check(cli: Cli) -> None:
     assert done.exit_code == 1
     lines = done.stdout.splitlines()
     assert "PASS archive" in lines
-    assert any(line.startswith("FAIL name (SKILL.md line 2): ") for line in lines)
-    assert any(line.startswith("FAIL version (SKILL.md line 3): ") for line in lines)
+    assert any(line.startswith("FAIL name: SKILL.md:2: ") for line in lines)
+    assert any(line.startswith("FAIL version: SKILL.md:3: ") for line in lines)
     assert done.stderr == f"Error: 2 of {len(lines)} checks failed\n"
+
+
+def test_lint_says_in_which_folder_and_archive(cli: Cli) -> None:
+    text = "---\nname: hello\ndescription: x\ntimeout: soon\n---\n"
+    Path("hello").mkdir()
+    Path("hello/SKILL.md").write_text(text)
+    assert "\nFAIL timeout: hello/SKILL.md:4: " in cli("skill", "lint", "hello").stdout
+    with zipfile.ZipFile("hello.zip", "w") as archive:
+        archive.writestr("SKILL.md", text)
+    assert "\nFAIL timeout: SKILL.md:4: " in cli("skill", "lint", "hello.zip").stdout
+
+
+def test_lint_accepts_plain_agent_skills(cli: Cli) -> None:
+    Path("Plain").mkdir()
+    Path("Plain/SKILL.md").write_text(
+        f"---\nname: Plain\ndescription: {'x' * 1100}\nlicense: MIT\nallowed-tools: [Bash]\n---\n"
+    )
+    done = cli("skill", "lint", "Plain")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "\nWARN name: Plain/SKILL.md:2: " in done.stdout
+    assert "\nWARN description: Plain/SKILL.md:3: " in done.stdout
+    assert "FAIL" not in done.stdout
 
 
 def test_lint_as_json(cli: Cli) -> None:
@@ -174,6 +196,11 @@ def test_a_skill_is_shown(cli: Cli, server: FakeServer) -> None:
     done = cli("skill", "show", "echo")
     assert done.stdout.endswith("\n\n# Echo\n\nSays it again.\n")
     assert "Image" not in done.stdout
+    assert "Dependencies" not in done.stdout
+    failed = {"dependencies": {"status": "failed", "error": "no such package"}}
+    server.on("GET /v1/skills/echo/2.0.0", {**detail, **failed})
+    done = cli("skill", "show", "echo", "--version", "2.0.0")
+    assert "Dependencies  failed: no such package\n" in done.stdout
     shown = json.loads(cli("skill", "show", "echo", "--version", "1.0.0", "-o", "json").stdout)
     assert shown["resources"] == {"cpu": "0.5"}
 

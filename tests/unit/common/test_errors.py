@@ -48,6 +48,7 @@ def test_rest_knows_only_the_documented_pairs() -> None:
         (409, "already_exists"),
         (413, "too_large"),
         (415, "unsupported_media_type"),
+        (422, "idempotency_key_reused"),
         (429, "resource_exhausted"),
         (500, "internal_error"),
         (503, "service_unavailable"),

@@ -24,6 +24,7 @@ from skillbox_common.interceptors.authentication import (
 from skillbox_common.interceptors.errors import ErrorInterceptor
 from skillbox_common.interceptors.request_context import RequestContextInterceptor
 from skillbox_common.interceptors.required_fields import RequiredFieldsInterceptor
+from skillbox_common.interceptors.telemetry import TelemetryInterceptor
 from skillbox_common.principal import Principal, Scope
 
 
@@ -34,6 +35,7 @@ class Nobody:
 
 def test_the_order_of_the_chain() -> None:
     assert [type(interceptor) for interceptor in build_chain(Nobody(), {})] == [
+        TelemetryInterceptor,
         RequestContextInterceptor,
         ErrorInterceptor,
         AuthenticationInterceptor,

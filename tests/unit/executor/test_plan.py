@@ -7,8 +7,8 @@ from pydantic import SecretStr
 from skillbox_common.errors import InvalidArgument
 from skillbox_executor.bundles import Bundle
 from skillbox_executor.config import ExecutorSettings
-from skillbox_executor.domain import Reason, RunRequest
-from skillbox_executor.plan import Refused, check_policy, check_request, make_plan
+from skillbox_executor.domain import Reason, Refused, RunRequest
+from skillbox_executor.plan import check_policy, check_request, default_profile, make_plan
 from skillbox_executor.sandbox.interface import Language
 from skillbox_executor.skills import Skill
 
@@ -20,9 +20,11 @@ SETTINGS = ExecutorSettings(
     image_allowlist=("python:3.12-slim", "node:20-slim"),
 )
 SKILL = Skill(
+    tenant_id="acme",
     name="s",
     version="1.0.0",
     image="",
+    runtime="",
     timeout="",
     memory="",
     cpu="",
@@ -120,3 +122,16 @@ def test_a_blocked_name_is_refused_by_name_and_never_by_value() -> None:
 def test_requests_that_make_no_sense(fields: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument):
         check_request(RunRequest(**{"skill": "s", **fields}))
+
+
+@pytest.mark.parametrize(
+    ("script", "language"), [("main.py", Language.PYTHON), ("run.sh", Language.BASH)]
+)
+def test_the_default_profile_is_that_of_a_skill_without_wishes(
+    script: str, language: Language
+) -> None:
+    settings = SETTINGS.model_copy(
+        update={"max_memory": 64 * 1024 * 1024, "image_allowlist": ("python:3.12-slim", "bash:5")}
+    )
+    plan = make_plan(RunRequest("s", entrypoint=script), SKILL, BUNDLE, settings)
+    assert default_profile(language, settings) == plan.profile

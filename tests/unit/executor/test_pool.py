@@ -1,18 +1,21 @@
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
-from skillbox_executor.pool import PoolLimits, Start, WarmPool
+from skillbox_executor.image_watch import watch_images
+from skillbox_executor.pool import PoolLimits, PoolSnapshot, Start, WarmPool
 from skillbox_executor.sandbox.interface import (
     Box,
     EngineUnavailable,
+    ImageMissing,
     Language,
     Limits,
     Profile,
+    SandboxError,
 )
 from tests.service.executor.scripted import ScriptedBox, ScriptedDriver
 
@@ -31,6 +34,7 @@ class CountingDriver(ScriptedDriver):
         self.starting = 0
         self.most_starting = 0
         self.dead: set[Box] = set()
+        self.destroy_error: SandboxError | None = None
         self.made: list[Box] = []
 
     async def prepare(self, profile: Profile) -> Box:
@@ -40,7 +44,8 @@ class CountingDriver(ScriptedDriver):
             await self.gate.wait()
             if self.prepare_error:
                 raise self.prepare_error
-            box = ScriptedBox(f"box-{next(self.numbers)}", profile)
+            digest = await self.image_digest(profile.image)
+            box = ScriptedBox(f"box-{next(self.numbers)}", profile, digest)
         finally:
             self.starting -= 1
         self.boxes.add(box)
@@ -49,6 +54,11 @@ class CountingDriver(ScriptedDriver):
 
     def alive(self, box: Box) -> bool:
         return box not in self.dead
+
+    async def destroy(self, box: Box) -> None:
+        if self.destroy_error:
+            raise self.destroy_error
+        await super().destroy(box)
 
 
 class Clock:
@@ -76,10 +86,15 @@ Make = Callable[..., AbstractAsyncContextManager[WarmPool]]
 def make(driver: CountingDriver, clock: Clock) -> Make:
     @asynccontextmanager
     async def pool(
-        boxes: int = 4, per_profile: int = 3, idle_s: float = 300, age_s: float = 600
+        boxes: int = 4,
+        per_profile: int = 3,
+        idle_s: float = 300,
+        age_s: float = 600,
+        minimum: int = 1,
+        always: Sequence[Profile] = (),
     ) -> AsyncIterator[WarmPool]:
-        limits = PoolLimits(boxes, per_profile, 2, idle_s, age_s)
-        made = WarmPool(driver, limits, clock)
+        limits = PoolLimits(boxes, per_profile, 2, idle_s, age_s, minimum)
+        made = WarmPool(driver, limits, always, clock)
         async with made.kept_warm():
             yield made
 
@@ -94,7 +109,8 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def take(pool: WarmPool, driver: CountingDriver, profile: Profile = PROFILE) -> Start:
     box, start = await pool.acquire(profile)
-    await driver.destroy(box)
+    pool.release(box)
+    await until(lambda: box not in driver.boxes)
     return start
 
 
@@ -252,3 +268,142 @@ async def test_a_pool_of_no_boxes_starts_every_run_cold(make: Make, driver: Coun
             assert await take(pool, driver) is Start.COLD
         await asyncio.sleep(0.05)
         assert len(driver.made) == 3
+
+
+async def test_a_profile_that_is_always_kept_is_warm_at_once(
+    make: Make, driver: CountingDriver, clock: Clock
+) -> None:
+    async with make(idle_s=30, always=[PROFILE]) as pool:
+        await until(lambda: len(driver.boxes) == 1)
+        clock.now += 31
+        assert await take(pool, driver) is Start.WARM
+        clock.now += 31
+        await until(lambda: len(driver.boxes) == 1)
+
+
+async def test_a_minimum_waits_without_demand(make: Make, driver: CountingDriver) -> None:
+    async with make(minimum=2, always=[PROFILE, OTHER]):
+        await until(lambda: len(driver.boxes) == 4)
+    async with make(minimum=0) as pool:
+        await take(pool, driver)
+        await until(lambda: len(driver.boxes) == 1)
+
+
+async def test_a_minimum_of_none_is_kept_only_while_there_is_demand(
+    make: Make, driver: CountingDriver, clock: Clock
+) -> None:
+    async with make(minimum=0, age_s=20) as pool:
+        await take(pool, driver)
+        await until(lambda: len(driver.boxes) == 1)
+        clock.now += 21
+        await until(lambda: not driver.boxes)
+        await asyncio.sleep(0.05)
+        assert not driver.boxes
+
+
+async def test_no_box_is_started_ahead_while_a_run_has_just_begun(
+    make: Make, driver: CountingDriver
+) -> None:
+    async with make(per_profile=1) as pool:
+        await take(pool, driver)
+        await until(lambda: len(driver.boxes) == 1)
+        box, _ = await pool.acquire(PROFILE)
+        await asyncio.sleep(0.05)
+        assert driver.boxes == {box}
+        await until(lambda: len(driver.boxes) == 2)  # a run that is long does not hold it up
+        pool.release(box)
+
+
+async def test_a_box_of_an_image_that_changed_is_replaced(
+    make: Make, driver: CountingDriver
+) -> None:
+    driver.digests = {"python": "one", "other": "same"}
+    async with make(always=[PROFILE, OTHER]) as pool:
+        await until(lambda: len(driver.boxes) == 2)
+        before = {box.profile: box for box in driver.boxes}
+        driver.digests["python"] = "two"
+        watching = asyncio.create_task(watch_images(driver, pool, 0.01))
+        await until(lambda: len(driver.boxes) == 2 and before[PROFILE] not in driver.boxes)
+        assert before[OTHER] in driver.boxes
+        box, start = await pool.acquire(PROFILE)
+        assert start is Start.WARM
+        assert (await driver.evidence(box)).image_digest == "two"
+        pool.release(box)
+        watching.cancel()
+
+
+class WithoutImages(CountingDriver):
+    """An engine that lost its images, or does not answer."""
+
+    error: SandboxError | None = None
+
+    async def image_digest(self, image: str) -> str:
+        if self.error:
+            raise self.error
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("error", "left"), [(ImageMissing("gone"), 0), (EngineUnavailable("away"), 1)]
+)
+async def test_only_an_image_that_is_gone_costs_its_boxes(error: SandboxError, left: int) -> None:
+    driver = WithoutImages()
+    pool = WarmPool(driver, PoolLimits(1, 1), [PROFILE])
+    async with pool.kept_warm():
+        await until(lambda: len(driver.boxes) == 1)
+        driver.error, driver.prepare_error = error, error
+        watching = asyncio.create_task(watch_images(driver, pool, 0.01))
+        await asyncio.sleep(0.1)
+        assert len(driver.boxes) == left
+        watching.cancel()
+
+
+async def test_a_box_that_cannot_be_destroyed_is_tried_again(
+    make: Make, driver: CountingDriver
+) -> None:
+    async with make(minimum=0) as pool:
+        box, _ = await pool.acquire(PROFILE)
+        driver.destroy_error = EngineUnavailable("away")
+        pool.release(box)
+        await asyncio.sleep(0.1)
+        assert box in driver.boxes
+        driver.destroy_error = None
+        await until(lambda: box not in driver.boxes)
+
+
+async def test_boxes_of_an_engine_that_restarted_are_replaced(
+    make: Make, driver: CountingDriver
+) -> None:
+    async with make(minimum=2, always=[PROFILE]) as pool:
+        await until(lambda: len(driver.boxes) == 2)
+        driver.dead |= driver.boxes
+        await until(lambda: len(driver.boxes - driver.dead) == 2)
+        assert await take(pool, driver) is Start.WARM
+
+
+async def test_the_snapshot_counts(make: Make, driver: CountingDriver) -> None:
+    async with make(per_profile=1) as pool:
+        assert pool.snapshot() == PoolSnapshot(idle=0, starting=0, ending=0, hits=0, misses=0)
+        await take(pool, driver)
+        await until(lambda: pool.snapshot().idle == 1)
+        await take(pool, driver)
+        await until(lambda: pool.snapshot() == PoolSnapshot(1, 0, 0, hits=1, misses=1))
+
+
+async def test_a_hundred_at_once_leave_the_pool_as_it_was(
+    make: Make, driver: CountingDriver
+) -> None:
+    async with make(boxes=4, per_profile=4, always=[PROFILE], minimum=4) as pool:
+        await until(lambda: len(driver.boxes) == 4)
+
+        async def run() -> tuple[Box, Start]:
+            box, start = await pool.acquire(PROFILE)
+            await asyncio.sleep(0)
+            pool.release(box)
+            return box, start
+
+        ran = await asyncio.gather(*(run() for _ in range(100)))
+        assert len({box for box, _ in ran}) == 100
+        assert [start for _, start in ran].count(Start.WARM) >= 4
+        await until(lambda: pool.snapshot().idle == 4 and len(driver.boxes) == 4)
+    assert not driver.boxes

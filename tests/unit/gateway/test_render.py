@@ -95,3 +95,16 @@ def test_codes_and_statuses_are_those_of_the_catalogue() -> None:
     of_envoy = re.findall(r'"error[\\": ]+(\w+)', json.dumps(local_reply_config()))
     assert len(of_envoy) == len(local_reply_config()["mappers"])
     assert set(of_envoy) <= codes
+
+
+def test_envoy_traces_only_when_there_is_a_collector() -> None:
+    def manager(config: dict[str, Any]) -> dict[str, Any]:
+        listener = config["static_resources"]["listeners"][0]
+        found: dict[str, Any] = listener["filter_chains"][0]["filters"][0]["typed_config"]
+        return found
+
+    assert "tracing" not in manager(_render())
+    config = _render(otlp_address="collector:4317")
+    # Download URLs are signed in their query, which would be part of a span.
+    assert manager(config)["tracing"]["max_path_tag_length"] == 0
+    assert "otlp" in {cluster["name"] for cluster in config["static_resources"]["clusters"]}

@@ -20,6 +20,8 @@ from skillbox.mcp import SkillServer, Upstream, files
 from skillbox.registry.v1 import skill_pb2
 from skillbox.registry.v1.skill_service_pb2 import ListSkillsResponse
 from tests.unit.aio.fake_server import refuse, serve
+from tests.unit.sdk.archives import HOSTILE, entry
+from tests.unit.sdk.archives import archive as hello
 from tests.unit.sdk.fake_server import Reply
 from tests.unit.sdk.fake_server import serve as serve_http
 
@@ -117,6 +119,25 @@ def archive(**content: bytes) -> bytes:
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
     return buffer.getvalue()
+
+
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+async def test_hostile_files_are_not_read(hostile: tarfile.TarInfo) -> None:
+    with serve_http() as store:
+        store.on("GET /files.tar.gz", Reply(body=hello(entry("good.txt"), hostile)))
+
+        async def get(_: Any, __: Any) -> execution_pb2.Execution:
+            return execution_pb2.Execution(
+                id=ID,
+                status=SUCCESS,
+                files_url=f"{store.url}/files.tar.gz",
+                files_list=["good.txt", hostile.name],
+            )
+
+        async with serve(GetExecution=get) as url, client(url) as mcp:
+            with pytest.raises(MCPError, match=r"skillbox: .* in tar entry: ") as caught:
+                await mcp.read_resource(f"skillbox://executions/{ID}/files/good.txt")
+            assert caught.value.code == INTERNAL_ERROR
 
 
 async def test_a_file_that_is_too_large_is_refused() -> None:

@@ -71,6 +71,8 @@ HOSTILE = {
     "parent at the end": (zip_of({"SKILL.md": SKILL_MD, "a/..": ""}), ".. in its name"),
     "backslash": (zip_of({"SKILL.md": SKILL_MD, "a\\b": ""}), "backslash"),
     "drive": (zip_of({"SKILL.md": SKILL_MD, "C:x": ""}), "names a drive"),
+    "drive with a folder": (zip_of({"SKILL.md": SKILL_MD, "c:/x": ""}), "names a drive"),
+    "network share": (zip_of({"SKILL.md": SKILL_MD, "//host/x": ""}), "absolute name"),
     "nul": (RawZip().skill().add(b"a\0b", b"").bytes(), "control character"),
     "newline": (zip_of({"SKILL.md": SKILL_MD, "a\nb": ""}), "control character"),
     "no name": (RawZip().skill().add(b"", b"").bytes(), "empty part"),
@@ -82,6 +84,9 @@ HOSTILE = {
     "bad utf-8": (RawZip().skill().add(b"\xff\xfe", b"", flags=0x800).bytes(), "not a zip archive"),
     "symlink": (zip_with_mode("link", SYMLINK), "symbolic link"),
     "device": (zip_with_mode("tty", stat.S_IFCHR | 0o666), "device"),
+    "block device": (zip_with_mode("disk", stat.S_IFBLK | 0o666), "device"),
+    "socket": (zip_with_mode("socket", stat.S_IFSOCK | 0o666), "device"),
+    "link to a parent": (zip_with_mode("SKILL/", SYMLINK), "symbolic link"),
     "fifo": (zip_with_mode("pipe", stat.S_IFIFO | 0o666), "device"),
     "folder as file": (zip_with_mode("folder", stat.S_IFDIR | 0o755), "or the reverse"),
     "file as folder": (zip_with_mode("file/", stat.S_IFREG | 0o644), "or the reverse"),
@@ -105,6 +110,9 @@ HOSTILE = {
         "lies in what is a file",
     ),
     "encrypted": (encrypted(), "is encrypted"),
+    "strongly encrypted": (RawZip().skill().add(b"x", b"", flags=0x41).bytes(), "is encrypted"),
+    "masked": (RawZip().skill().add(b"x", b"", flags=0x2000).bytes(), "is encrypted"),
+    "aes": (RawZip().skill().add(b"x", b"", method=99).bytes(), "another method than deflate"),
     "bzip2": (
         zip_of({"SKILL.md": SKILL_MD}, compression=zipfile.ZIP_BZIP2),
         "another method than deflate",
@@ -141,6 +149,17 @@ HOSTILE = {
     "entry in the directory": (
         RawZip().skill().add(b"x", b"", local=False, offset=10**6).bytes(),
         "lies outside the archive",
+    ),
+    "64-bit size": (
+        RawZip()
+        .skill()
+        .add(b"x", b"abc", stated_size=0xFFFFFFFF, extra=struct.pack("<2HQ", 1, 8, 2**40))
+        .bytes(),
+        f"holds 3 bytes but states {2**40}",
+    ),
+    "descriptor without a size": (
+        RawZip().skill().add(b"x", b"abc", stated_size=0, flags=0x8).bytes(),
+        "holds 3 bytes but states 0",
     ),
     "64-bit offset": (
         RawZip()
@@ -182,6 +201,14 @@ def test_a_real_archive_of_millions_of_entries_is_refused_before_it_is_read() ->
         for number in range(70_000):
             archive.writestr(zipfile.ZipInfo(f"f{number}"), b"")
     assert "more than 2000 entries" in refusal(out.getvalue(), Limits())
+
+
+def test_an_archive_in_an_archive_is_a_file() -> None:
+    """It is never opened, so what is packed in it does no harm."""
+    bomb = zip_of({"zeros": bytes(50_000_000)})
+    content = zip_of({"SKILL.md": SKILL_MD, "inner.zip": bomb}, compression=zipfile.ZIP_STORED)
+    with open_archive(io.BytesIO(content), SMALL) as archive:
+        assert archive.read("inner.zip", len(bomb)) == bomb
 
 
 def test_a_hidden_64_bit_record_is_refused() -> None:

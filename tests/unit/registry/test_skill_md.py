@@ -35,6 +35,7 @@ def test_a_plain_agent_skill_is_complete() -> None:
         description="Shows something.",
         lang="",
         image="",
+        runtime="",
         timeout="",
         cpu="",
         memory="",
@@ -53,6 +54,7 @@ description: >
   something.
 lang: python
 image: python:3.12-slim
+runtime: runsc
 timeout: 1m30s
 resources:
   memory: 256Mi
@@ -69,6 +71,7 @@ future: {is: kept}"""
     assert head.description == "Shows something."
     assert (head.lang, head.image, head.timeout) == ("python", "python:3.12-slim", "1m30s")
     assert (head.memory, head.cpu) == ("256Mi", "0.50")
+    assert head.runtime == "runsc"
 
 
 @pytest.mark.parametrize(
@@ -216,6 +219,11 @@ def test_a_long_description_is_a_warning() -> None:
         ("image: 'a b'", "image: 'a b': expected an image"),
         ("image: -x", "image: '-x': expected an image"),
         ("image: 3", "image: '3' is a YAML integer"),
+        ("runtime: a/b", "runtime: 'a/b': expected 1 to 64 of"),
+        ("runtime: 'runsc \u00e9'", "runtime: 'runsc \u00e9': expected 1 to 64 of"),
+        (f"runtime: {'x' * 65}", "expected 1 to 64 of"),
+        ("runtime: [runsc]", "runtime: expected a text, not a list or a mapping"),
+        ("runtime: 1", "runtime: '1' is a YAML integer"),
         ("timeout: 60", "timeout: '60': expected a duration"),
         ("timeout: 0s", "timeout: '0s': expected a duration"),
         ("timeout: -5s", "timeout: '-5s': expected a duration"),
@@ -247,6 +255,8 @@ def test_bad_values(line: str, expected: str) -> None:
     "line",
     [
         "timeout: 500ms",
+        "runtime: io.containerd.kata.v2",
+        f"runtime: {'x' * 64}",
         "timeout: 24h",
         "timeout:",
         "resources:",

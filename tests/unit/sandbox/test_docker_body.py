@@ -161,6 +161,18 @@ def test_another_user_a_volume_and_an_engine_without_seccomp_are_missing_control
 
 def test_an_engine_without_apparmor_is_told_but_good_enough() -> None:
     body = create_body(PROFILE, "me")
-    controls = read_controls(body, inspected(body) | {"AppArmorProfile": ""}, ENGINE)
+    container, engine = inspected(body) | {"AppArmorProfile": ""}, ENGINE["SecurityOptions"][1:]
+    controls = read_controls(body, container, {"SecurityOptions": engine})
     assert [control.name for control in controls if not control.applied] == ["apparmor"]
     assert missing_controls(controls) == []
+
+
+def test_a_container_that_the_engine_left_without_its_apparmor_is_not_good_enough() -> None:
+    body = create_body(PROFILE, "me")
+    controls = read_controls(body, inspected(body) | {"AppArmorProfile": ""}, ENGINE)
+    assert missing_controls(controls) == ["apparmor"]
+
+
+def test_gvisor_has_room_for_its_own_threads() -> None:
+    body = create_body(replace(PROFILE, runtime="runsc"), "me")
+    assert body["HostConfig"]["PidsLimit"] == 8 * PROFILE.limits.pids

@@ -78,7 +78,7 @@ def test_a_box_within_the_limits_matches_the_pattern_of_its_language(language: L
         Profile(IMAGES[0], Language.BASH, replace(MOST, memory_bytes=MOST.memory_bytes + 1)),
         Profile(IMAGES[0], Language.BASH, replace(MOST, cpus=2.51)),
         Profile(IMAGES[0], Language.BASH, replace(MOST, cpus=0)),
-        Profile(IMAGES[0], Language.BASH, replace(MOST, pids=101)),
+        Profile(IMAGES[0], Language.BASH, replace(MOST, pids=8 * MOST.pids + 1)),
         Profile(IMAGES[0], Language.BASH, replace(MOST, sandbox_bytes=0)),
         Profile(IMAGES[0], Language.BASH, MOST, "kata"),
         Profile("bash5x", Language.BASH, MOST),

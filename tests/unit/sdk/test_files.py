@@ -1,29 +1,13 @@
-import io
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from skillbox import APIError, Client, RunResult
+from tests.unit.sdk.archives import HOSTILE_KINDS, HOSTILE_NAMES, archive, entry
 from tests.unit.sdk.fake_server import FakeServer, Reply, refusal
 
 FILES = "GET /bucket/files.tar.gz"
-
-
-def entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.type = kind
-    info.linkname = link
-    info.size = 5 if kind == tarfile.REGTYPE else 0
-    return info
-
-
-def archive(*entries: tarfile.TarInfo) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for info in entries:
-            tar.addfile(info, io.BytesIO(b"hello"))
-    return buffer.getvalue()
 
 
 def result(server: FakeServer) -> RunResult:
@@ -62,9 +46,7 @@ def test_without_files_nothing_happens(server: FakeServer, client: Client, tmp_p
 @pytest.mark.parametrize(
     "hostile",
     [
-        entry("../evil"),
-        entry("sub/../../evil"),
-        entry("/tmp/evil"),
+        *map(entry, HOSTILE_NAMES),
         entry("..", tarfile.DIRTYPE),
         entry("../evil", tarfile.SYMTYPE, "x"),
     ],
@@ -80,11 +62,7 @@ def test_names_that_leave_the_folder_are_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE],
-    ids=["symlink", "hard link", "character device", "block device", "fifo"],
-)
+@pytest.mark.parametrize("kind", HOSTILE_KINDS.values(), ids=HOSTILE_KINDS)
 def test_links_and_devices_are_refused(
     server: FakeServer, client: Client, tmp_path: Path, kind: bytes
 ) -> None:
@@ -121,6 +99,26 @@ def test_a_broken_archive_is_told(
     server.on(FILES, Reply(body=bodies[damage]))
     with pytest.raises(ValueError, match="skillbox: the archive of files is broken"):
         client.download_files(result(server), tmp_path)
+
+
+def test_archives_without_end_are_refused(
+    server: FakeServer, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.on(FILES, Reply(body=archive(*(entry(f"{n}.txt") for n in range(5)))))
+    for limit in ("_MAX_UNPACKED", "_MAX_ENTRIES"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"skillbox.client.{limit}", 4)
+            with pytest.raises(ValueError, match="the archive of files is too large"):
+                client.download_files(result(server), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_progress_is_told(server: FakeServer, client: Client, tmp_path: Path) -> None:
+    body = archive(entry("a.txt"))
+    server.on(FILES, Reply(body=body))
+    sizes: list[int] = []
+    client.download_files(result(server), tmp_path, progress=sizes.append)
+    assert sum(sizes) == len(body)
 
 
 def test_an_expired_address_is_told(server: FakeServer, client: Client, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ METHODS = {
     "close": "",
     "create_api_key": "name *scopes *ttl",
     "delete_skill": "name version",
-    "download_files": "result dest_dir",
+    "download_files": "result dest_dir *progress",
     "download_skill": "name version",
     "follow_logs": "execution_id",
     "get_execution": "execution_id",
@@ -42,9 +42,11 @@ METHODS = {
     "register_skill": "zip_path",
     "revoke_api_key": "key_id",
     "rotate_api_key": "key_id *grace",
-    "run": "skill *version *input *env *entrypoint *args *input_json",
+    "run": "skill *version *input *env *entrypoint *args *input_json *idempotency_key",
+    "start": "skill *version *input *env *entrypoint *args *input_json *idempotency_key",
     "stream": "execution_id *after_seq",
     "upload_skill": "zip_path *progress",
+    "wait": "execution_id timeout",
 }
 
 RUN_RESULT = """
@@ -56,14 +58,14 @@ FIELDS = {
     "RunResult": RUN_RESULT,
     "Execution": f"""
         {RUN_RESULT} skill_name skill_version tenant_id input created_at started_at finished_at
-        sandbox input_json
+        sandbox input_json queue_position
     """,
     "ExecutionPage": "executions next_page_token",
     "Event": "seq type data",
     "Skill": "name version description lang",
     "SkillDetail": """
         name version description lang image instructions timeout resources mode entrypoint digest
-        input_schema output_schema
+        input_schema output_schema runtime dependencies
     """,
     "SkillFile": "path size_bytes executable",
     "ApiKey": """

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -49,12 +50,44 @@ def test_following_logs_is_repeated(server: FakeServer, client: Client) -> None:
     assert "".join(client.follow_logs("e1")) == "done\n"
 
 
-def test_a_run_is_repeated_when_the_server_asks_for_it(server: FakeServer, client: Client) -> None:
-    server.on("POST /v1/executions", replies(BUSY, json_reply({"status": "success"})))
-    assert client.run("echo", input={"n": 1}).status == "success"
+def keys(server: FakeServer) -> list[str | None]:
+    return [request.headers["Idempotency-Key"] for request in server.requests]
+
+
+@pytest.mark.parametrize("busy", [BUSY, DOWN, Reply(429)])
+def test_a_start_is_repeated_with_its_key(server: FakeServer, client: Client, busy: Reply) -> None:
+    server.on("POST /v1/executions", replies(busy, json_reply({"status": "queued"})))
+    assert client.start("echo", input={"n": 1}).status == "queued"
     assert [request.json for request in server.requests] == 2 * [
         {"skill": "echo", "input": {"n": 1}}
     ]
+    first, second = keys(server)
+    assert first
+    assert first == second == str(UUID(first))
+
+
+@pytest.mark.parametrize(("busy", "key"), [(BUSY, ""), (BUSY, "order 7"), (DOWN, "order 7")])
+def test_a_run_is_repeated_when_the_server_asks_for_it_or_it_has_a_key(
+    server: FakeServer, client: Client, busy: Reply, key: str
+) -> None:
+    server.on("POST /v1/executions", replies(busy, json_reply({"status": "success"})))
+    assert client.run("echo", idempotency_key=key).status == "success"
+    # A key of which the caller knows nothing would keep the run going when he leaves.
+    assert keys(server) == [key or None] * 2
+
+
+def test_each_call_has_a_key_of_its_own(server: FakeServer, client: Client, tmp_path: Path) -> None:
+    server.on("POST /v1/executions", {"status": "success"})
+    server.on("POST /v1/skills", {"name": "a"})
+    (tmp_path / "a.zip").write_bytes(b"PK")
+    client.start("echo")
+    client.start("echo")
+    client.register_skill(tmp_path / "a.zip")
+    assert len(set(keys(server))) == 3
+    client.run("echo", idempotency_key="order 7")
+    assert keys(server)[-1] == "order 7"
+    with pytest.raises(ValueError, match="idempotency_key: expected printable ASCII"):
+        client.start("echo", idempotency_key="a\nb")
 
 
 @pytest.mark.parametrize("reply", [DOWN, Reply(429), Reply(500), Reply(cut=True)])
@@ -67,6 +100,13 @@ def test_a_run_that_may_have_begun_is_not(
     assert (len(server.requests), slept) == (1, [])
 
 
+def test_a_new_key_is_made_once(server: FakeServer, client: Client, slept: list[float]) -> None:
+    server.on("POST /v1/api-keys", DOWN)
+    with pytest.raises(APIError):
+        client.create_api_key()
+    assert (len(server.requests), slept) == (1, [])
+
+
 @pytest.mark.parametrize("reply", [Reply(500), Reply(404), Reply(cut=True)])
 def test_other_failures_are_final(server: FakeServer, client: Client, reply: Reply) -> None:
     server.on("GET /v1/skills", reply)
@@ -75,12 +115,18 @@ def test_other_failures_are_final(server: FakeServer, client: Client, reply: Rep
     assert len(server.requests) == 1
 
 
-def test_an_upload_is_sent_once(server: FakeServer, client: Client, tmp_path: Path) -> None:
-    (tmp_path / "a.zip").write_bytes(b"PK")
-    server.on("POST /v1/skills", BUSY)
-    with pytest.raises(APIError):
-        client.register_skill(tmp_path / "a.zip")
-    assert len(server.requests) == 1
+def test_an_upload_is_repeated_whole(server: FakeServer, client: Client, tmp_path: Path) -> None:
+    content = b"PK" + bytes(200_000)
+    (tmp_path / "a.zip").write_bytes(content)
+    server.on("POST /v1/skills", replies(BUSY, json_reply({"name": "a"})))
+    sent: list[int] = []
+    assert client.upload_skill(tmp_path / "a.zip", progress=sent.append).name == "a"
+    first, second = server.requests
+    assert first.body == second.body
+    assert content in second.body
+    assert len(set(keys(server))) == 1
+    # Each byte is told once.
+    assert sum(sent) == len(content)
 
 
 def test_there_is_an_end(server: FakeServer, client: Client) -> None:

@@ -1,4 +1,5 @@
 import json
+from decimal import Decimal
 from threading import Event as Flag
 
 import pytest
@@ -86,6 +87,18 @@ def test_what_is_left_out_of_a_result_is_empty(server: FakeServer, client: Clien
 def test_an_output_of_null_is_none(server: FakeServer, client: Client) -> None:
     server.on(RUN, Reply(body=b'{"execution_id":"a","status":"success","output":null}'))
     assert client.run("echo").output is None
+
+
+def test_integers_that_python_does_not_read_keep_their_digits(
+    server: FakeServer, client: Client
+) -> None:
+    digits = "7" * 5000
+    body = f'{{"status":"success","output":{{"n":{digits},"m":-{digits},"small":1}}}}'
+    server.on(RUN, Reply(body=body.encode()))
+    result = client.run("echo")
+    assert result.output == {"n": Decimal(digits), "m": Decimal(f"-{digits}"), "small": 1}
+    assert type(result.output["small"]) is int
+    assert result.output_json == f'{{"n":{digits},"m":-{digits},"small":1}}'
 
 
 @pytest.mark.parametrize(

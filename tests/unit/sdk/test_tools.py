@@ -1,5 +1,6 @@
 """What an agent is told about a skill, and what it reads of a run."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -91,3 +92,8 @@ def test_a_refusal() -> None:
 def test_instructions_alone_are_no_tool() -> None:
     assert tools.can_run(SkillDetail(mode="executable"))
     assert not tools.can_run(SkillDetail(mode="instructions"))
+
+
+def test_an_integer_that_the_library_does_not_write_is_text() -> None:
+    result = RunResult(status="success", output={"n": Decimal("7" * 5000)})
+    assert tools.result_text(result) == f'{{\n  "n": "{"7" * 5000}"\n}}'

@@ -1,15 +1,14 @@
 """`skillbox apikey`: the keys of the tenant. All of it needs an admin key."""
 
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from skillbox.cli import console
+from skillbox.cli.arguments import read_duration
 from skillbox.cli.settings import Settings, settings_of
 from skillbox.client import ApiKey, NewApiKey
-from skillbox_common.units import parse_duration
 
 app = typer.Typer(help="Manage API keys.", no_args_is_help=True)
 
@@ -33,7 +32,7 @@ def create(
 ) -> None:
     """Create a key and print its secret, which is shown only now."""
     settings = settings_of(ctx)
-    lifetime = _duration(ttl, "--ttl")
+    lifetime = read_duration(ttl, "--ttl")
     _show_new(settings, settings.client().create_api_key(name, scopes=scope or (), ttl=lifetime))
 
 
@@ -53,13 +52,14 @@ def list_(ctx: typer.Context) -> None:
                 key.name,
                 f"{key.prefix}…",
                 " ".join(key.scopes),
-                key.created_at,
-                key.expires_at,
-                key.last_used_at,
-                key.revoked_at,
+                console.moment(key.created_at),
+                console.moment(key.expires_at),
+                console.moment(key.last_used_at),
+                console.moment(key.revoked_at),
             )
             for key in keys
         ),
+        cut=("NAME", "SCOPES"),
     )
 
 
@@ -85,7 +85,7 @@ def rotate(
 ) -> None:
     """Replace a key and print the secret of its successor, which is shown only now."""
     settings = settings_of(ctx)
-    period = _duration(grace, "--grace")
+    period = read_duration(grace, "--grace")
     _show_new(settings, settings.client().rotate_api_key(key_id, grace=period))
 
 
@@ -95,12 +95,3 @@ def _show_new(settings: Settings, new: NewApiKey) -> None:
         return
     console.show(new.secret)
     console.note(f"Keep it: the secret of key {new.api_key.id} cannot be shown again.")
-
-
-def _duration(text: str, option: str) -> timedelta | None:
-    if not text:
-        return None
-    try:
-        return timedelta(seconds=parse_duration(text))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from None

@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import typer
 
 from skillbox.client import check_json
+from skillbox_common.units import parse_duration
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,17 @@ def read_input(value: str) -> str:
     except OSError as error:
         raise _bad(f"cannot read {value[1:]!r}: {error.strerror}") from None
     except ValueError as error:
-        raise _bad(f"expected JSON, @file or -: {error}") from None
+        hint = f"; to read the file, write @{value}" if _is_file(value) else ""
+        raise _bad(f"expected JSON, @file or -: {error}{hint}") from None
     return text
+
+
+def _is_file(value: str) -> bool:
+    try:
+        return Path(value).is_file()
+    except (OSError, ValueError):
+        # Too long for a name, as JSON often is.
+        return False
 
 
 def _read(value: str) -> str:
@@ -51,6 +62,16 @@ def _read(value: str) -> str:
 
 def _bad(message: str) -> typer.BadParameter:
     return typer.BadParameter(message, param_hint="--input")
+
+
+def read_duration(text: str, option: str) -> timedelta | None:
+    """Returns a length of time such as `90s` or `720h`; `None` for no text."""
+    if not text:
+        return None
+    try:
+        return timedelta(seconds=parse_duration(text))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def read_env(values: Iterable[str]) -> dict[str, str]:

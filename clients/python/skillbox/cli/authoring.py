@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from skillbox.cli.errors import CliError
 from skillbox.cli.settings import settings_of
 from skillbox.cli.skeleton import Lang, skeleton
 from skillbox_common.errors import InvalidSkill
+
+if TYPE_CHECKING:
+    from skillbox_registry.lint import Check
 
 
 def init(
@@ -51,7 +54,10 @@ def lint(
     ctx: typer.Context,
     path: Annotated[Path, typer.Argument(help="Folder or zip archive of the skill.")] = Path(),
 ) -> None:
-    """Check a skill by the rules of the server."""
+    """Check a skill by the rules of the server: PASS, WARN or FAIL for each.
+
+    A plain Agent Skill passes; what only that format forbids is a warning.
+    """
     from skillbox_registry.lint import lint as check  # noqa: PLC0415 - see the module
 
     must_exist(path)
@@ -59,13 +65,20 @@ def lint(
     if settings_of(ctx).json:
         console.show_json([asdict(item) for item in checks])
     else:
+        page = path / "SKILL.md" if path.is_dir() else Path("SKILL.md")
         for item in checks:
-            where = f" (SKILL.md line {item.line})" if item.line else ""
-            message = f": {item.message}" if item.message else ""
-            console.show(f"{'PASS' if item.passed else 'FAIL'} {item.name}{where}{message}")
+            console.show(_line(item, page))
     failed = sum(not item.passed for item in checks)
     if failed:
         raise CliError(f"{failed} of {len(checks)} checks failed")
+
+
+def _line(check: "Check", page: Path) -> str:
+    """Returns what is printed of a check: verdict, name, and file:line of what it is about."""
+    if not check.message:
+        return f"{'PASS' if check.passed else 'FAIL'} {check.name}"
+    where = f"{page}:{check.line}: " if check.line else ""
+    return f"{'WARN' if check.passed else 'FAIL'} {check.name}: {where}{check.message}"
 
 
 def package(

@@ -3,14 +3,16 @@
 import codecs
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TextIO
 
 from rich.console import Console
+from rich.progress import DownloadColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from skillbox.cli.json_text import indent
+from skillbox.cli.moments import relative
 
 # What a skill prints must not steer the terminal: its control characters become visible.
 _CONTROLS = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"}
@@ -54,19 +56,60 @@ def show_json(value: object) -> None:
     show_json_text(json.dumps(value, ensure_ascii=False))
 
 
+def show_json_line(value: object) -> None:
+    """Prints one of many results as JSON on a line of its own, at once."""
+    show_piece(json.dumps(value, ensure_ascii=False) + "\n")
+
+
 def show_json_text(text: str) -> None:
     """Prints JSON text, its values untouched."""
     show(indent(text))
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Prints a result as a table."""
+def show_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, cut: Collection[str] = ()
+) -> None:
+    """Prints a result as a table.
+
+    Args:
+        cut: Columns that a terminal that is too narrow shows the beginning of. The others stay
+            whole as long as they fit.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(
+            column,
+            overflow="fold",
+            no_wrap=bool(cut) and column not in cut,
+            min_width=len(column),
+        )
     for row in rows:
-        table.add_row(*(Text(_for(sys.stdout, cell)) for cell in row))
+        cells = (Text(_for(sys.stdout, cell)) for cell in row)
+        if sys.stdout.isatty():
+            cells = (
+                _one_line(cell) if column in cut else cell
+                for column, cell in zip(columns, cells, strict=True)
+            )
+        table.add_row(*cells)
     _print_table(table)
+
+
+def moment(text: str) -> str:
+    """Returns a time in the form for a table: how long ago on a terminal, else as it is."""
+    return relative(text) if text and sys.stdout.isatty() else text
+
+
+def transfer_bar(*columns: ProgressColumn) -> Progress:
+    """Returns a progress bar that a terminal shows while it is needed; a pipe sees nothing."""
+    console = error_console()
+    return Progress(
+        TextColumn("{task.description}"),
+        *columns,
+        DownloadColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
 def show_fields(fields: Iterable[tuple[str, str]]) -> None:
@@ -120,6 +163,10 @@ def _print_table(table: Table) -> None:
     with console.capture() as capture:
         console.print(table)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+
+
+def _one_line(cell: Text) -> Text:
+    return Text(" ".join(cell.plain.split()), no_wrap=True, overflow="ellipsis")
 
 
 def _for(stream: TextIO, text: str) -> str:

@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from skillbox.client import APIError
+from skillbox.client import APIError, RunResult
 
 
 class ExitCode(IntEnum):
@@ -52,13 +52,41 @@ _HINTS = {
 }
 
 
+_RUN_CODES = {"failed": ExitCode.SKILL_FAILED, "timeout": ExitCode.SKILL_TIMED_OUT}
+
+_NOT_SKILLBOX = "That is no reply of Skillbox: is --server, or SKILLBOX_SERVER_URL, its address?"
+_NO_REPLIES = (
+    ("wrong version number", "It speaks no TLS: try the address with http:// instead."),
+    ("certificate verify failed", "SSL_CERT_FILE names a file of further authorities to trust."),
+    ("is this a skillbox server", _NOT_SKILLBOX),
+    ("failed parsing http/2", _NOT_SKILLBOX),
+    ("timed out", "It is slow, or a firewall is between: --server names another."),
+    ("reset by peer", "Perhaps it speaks TLS: try the address with https:// instead."),
+)
+"""What to do when nobody replied as expected, by a part of what is known."""
+
+
 def explain(error: APIError, server: str) -> CliError:
     """Turns what the client says into what a person at a terminal needs."""
     if error.status_code == 0:
-        return CliError(
-            f"server {server}: {error.message}",
-            "Is Skillbox running there? `skillbox up` starts it here, --server names another.",
+        said = error.message.lower().replace("_", " ")
+        hints = (hint for part, hint in _NO_REPLIES if part in said)
+        starting = (
+            "Is Skillbox running there? `skillbox up` starts it here, --server names another."
         )
+        return CliError(f"server {server}: {error.message}", next(hints, starting))
     code = _EXIT_CODES.get(error.status_code, ExitCode.ERROR)
-    message = error.message or error.error_code or f"the server replied {error.status_code}"
-    return CliError(message, _HINTS.get(error.error_code, ""), code)
+    if not error.error_code:
+        return CliError(f"server {server} replied {error.status_code}", _NOT_SKILLBOX, code)
+    return CliError(error.message or error.error_code, _HINTS.get(error.error_code, ""), code)
+
+
+def check_success(result: RunResult) -> None:
+    """Returns when a run succeeded.
+
+    Raises:
+        CliError: It did not; the exit code says how.
+    """
+    if result.status != "success":
+        message = result.error or f"the run ended as {result.status}"
+        raise CliError(message, exit_code=_RUN_CODES.get(result.status, ExitCode.ERROR))

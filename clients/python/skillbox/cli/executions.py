@@ -5,9 +5,11 @@ from typing import Annotated
 import typer
 
 from skillbox.cli import console
+from skillbox.cli.arguments import read_duration
+from skillbox.cli.errors import CliError, check_success
 from skillbox.cli.json_text import array_text, indent, result_text
 from skillbox.cli.settings import settings_of
-from skillbox.client import Client, Execution
+from skillbox.client import Client, Execution, RunResult
 
 _PAGE = 1000
 
@@ -40,10 +42,11 @@ def list_(
                 item.skill_version,
                 item.status,
                 f"{item.duration_ms} ms" if item.finished_at else "",
-                item.created_at,
+                console.moment(item.created_at),
             )
             for item in executions
         ),
+        cut=("SKILL", "VERSION"),
     )
 
 
@@ -60,6 +63,7 @@ def get(ctx: typer.Context, execution_id: Id) -> None:
             ("Id", execution.execution_id),
             ("Skill", f"{execution.skill_name} {execution.skill_version}"),
             ("Status", execution.status),
+            ("In queue", str(execution.queue_position or "")),
             ("Error", execution.error),
             ("Duration", f"{execution.duration_ms} ms" if execution.finished_at else ""),
             ("Created", execution.created_at),
@@ -73,18 +77,49 @@ def get(ctx: typer.Context, execution_id: Id) -> None:
 
 
 @app.command()
+def wait(
+    ctx: typer.Context,
+    execution_id: Id,
+    timeout: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long, such as 5m; default: to the end.")
+    ] = "",
+) -> None:
+    """Wait until a run has ended; print its result and exit as `skillbox run` does."""
+    limit = read_duration(timeout, "--timeout")
+    try:
+        execution = (
+            settings_of(ctx).client().wait(execution_id, limit.total_seconds() if limit else None)
+        )
+    except TimeoutError:
+        raise CliError(
+            f"{execution_id} has not ended after {timeout}",
+            f"It goes on; `skillbox exec cancel {execution_id}` ends it.",
+        ) from None
+    console.show_json_text(result_text(execution, RunResult))
+    check_success(execution)
+
+
+@app.command()
 def logs(
     ctx: typer.Context,
     execution_id: Id,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it ends.")] = False,
 ) -> None:
-    """Print what a run has printed."""
-    client = settings_of(ctx).client()
-    if not follow:
+    """Print what a run has printed. With -f -o json, each piece is a line of JSON."""
+    settings = settings_of(ctx)
+    client = settings.client()
+    if settings.json and follow:
+        for event in client.stream(execution_id):
+            if event.type == "log":
+                console.show_json_line(event.data)
+    elif settings.json:
+        text = client.get_execution_logs(execution_id)
+        console.show_json({"execution_id": execution_id, "logs": text})
+    elif follow:
+        for piece in client.follow_logs(execution_id):
+            console.show_piece(piece)
+    else:
         console.show_piece(client.get_execution_logs(execution_id))
-        return
-    for piece in client.follow_logs(execution_id):
-        console.show_piece(piece)
 
 
 @app.command()

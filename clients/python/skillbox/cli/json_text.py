@@ -34,14 +34,17 @@ def indent(text: str) -> str:
     return "".join(parts)
 
 
-def result_text(result: RunResult) -> str:
+def result_text(result: RunResult, kind: type[RunResult] | None = None) -> str:
     """Writes a result as JSON, its members in the order of `RunResult`.
 
     Input and output are the skill's own text. As over REST, empty members are left out, but
     for those that are always there.
+
+    Args:
+        kind: Whose members to write; default: all that there are.
     """
     members: list[str] = []
-    for item in fields(result):
+    for item in fields(kind or result):
         value = getattr(result, item.name)
         raw = getattr(result, f"{item.name}_json", "")
         if item.name.endswith("_json"):

@@ -4,6 +4,7 @@ Only what starts a stack or builds images needs the extra `server`, and is impor
 used.
 """
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,7 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
+    *,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return when the stack serves, and leave it running.")
     ] = False,
@@ -65,9 +67,10 @@ def up(
             help="What makes the sandboxes; auto takes Docker where it works.",
         ),
     ] = SandboxChoice.AUTO,
+    replicas: Annotated[int, typer.Option(min=1, max=8, help="Processes of each service.")] = 1,
 ) -> None:
     """Run the whole stack on this machine until Ctrl-C."""
-    options = Options(data_dir or default_data_dir(), host, port, sandbox)
+    options = Options(data_dir or default_data_dir(), host, port, sandbox, replicas)
     first = not DataDir(options.data_dir).api_key.exists()
     with _errors():
         if detach:
@@ -148,7 +151,13 @@ def _announce(state: State, first: bool) -> None:
             ("API key", f"{key.read_text().strip()}, kept in {key}" if first else f"in {key}"),
         ]
     )
-    console.show(f"To use it: export SKILLBOX_SERVER_URL={state.url} SKILLBOX_API_KEY=$(cat {key})")
+    console.show(_how_to_use(state))
+
+
+def _how_to_use(state: State) -> str:
+    """Returns the line for the shell of whoever wants to use the stack."""
+    key = shlex.quote(str(DataDir(Path(state.data_dir)).api_key))
+    return f"To use it: export SKILLBOX_SERVER_URL={state.url} SKILLBOX_API_KEY=$(cat {key})"
 
 
 def _show(state: State) -> None:
@@ -163,6 +172,7 @@ def _show(state: State) -> None:
             for name, service in state.services.items()
         ),
     )
+    console.show(_how_to_use(state))
 
 
 def _as_json(state: State | None, data_dir: Path) -> dict[str, object]:

@@ -34,7 +34,7 @@ def mcp(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port for HTTP; 0 is any.")] = 8090,
 ) -> None:
-    """Serve skills over the Model Context Protocol: one tool for each skill."""
+    """Serve skills as tools of an agent's host, over MCP."""
     settings = settings_of(ctx)
     # Says what is wrong with the global options.
     settings.client()

@@ -1,5 +1,6 @@
 """`skillbox run`."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,12 +9,10 @@ import typer
 
 from skillbox.cli import console
 from skillbox.cli.arguments import RunRequest, read_env, read_input
-from skillbox.cli.errors import CliError, ExitCode
+from skillbox.cli.errors import CliError, check_success
 from skillbox.cli.json_text import result_text
 from skillbox.cli.settings import Settings, settings_of
 from skillbox.client import Client, RunResult
-
-_EXIT_CODES = {"failed": ExitCode.SKILL_FAILED, "timeout": ExitCode.SKILL_TIMED_OUT}
 
 
 def register(app: typer.Typer) -> None:
@@ -47,13 +46,21 @@ def run(
             "--follow/--no-follow", help="Show logs while it runs; the default on a terminal."
         ),
     ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Print the id and return; `exec wait` has the result.")
+    ] = False,
 ) -> None:
     """Run a skill and print its result as JSON; live logs go to stderr."""
+    if detach and (download is not None or follow):
+        raise typer.BadParameter("not together with --download or --follow", param_hint="--detach")
     settings = settings_of(ctx)
     request = RunRequest(
         skill, version, read_input(input_), read_env(env or ()), entrypoint, args or []
     )
     client = settings.client()
+    if detach:
+        _start(settings, client, request)
+        return
     if follow if follow is not None else sys.stderr.isatty():
         result = _run_live(settings, client, request)
     else:
@@ -61,24 +68,26 @@ def run(
     console.show_json_text(result_text(result))
     if download is not None:
         _download(client, result, download)
-    if result.status != "success":
-        message = result.error or f"the run ended as {result.status}"
-        raise CliError(message, exit_code=_EXIT_CODES.get(result.status, ExitCode.ERROR))
+    check_success(result)
+
+
+def _start(settings: Settings, client: Client, request: RunRequest) -> None:
+    execution = client.start(**vars(request))
+    if settings.json:
+        console.show_json_text(result_text(execution))
+        return
+    console.show(execution.execution_id)
+    console.note(f"`skillbox exec wait {execution.execution_id}` waits for its end.")
 
 
 def _run(client: Client, request: RunRequest) -> RunResult:
-    return client.run(
-        request.skill,
-        version=request.version,
-        env=request.env,
-        entrypoint=request.entrypoint,
-        args=request.args,
-        input_json=request.input_json,
-    )
+    return client.run(**vars(request))
 
 
 def _run_live(settings: Settings, client: Client, request: RunRequest) -> RunResult:
     printer = console.LogPrinter()
+    # The library would add lines of its own to what the skill prints.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from skillbox.cli import live  # noqa: PLC0415 - needs the extra `grpc`
     except ModuleNotFoundError:
@@ -93,7 +102,9 @@ def _run_live(settings: Settings, client: Client, request: RunRequest) -> RunRes
 
 def _download(client: Client, result: RunResult, folder: Path) -> None:
     try:
-        client.download_files(result, folder)
+        with console.transfer_bar() as bar:
+            task = bar.add_task("Fetching files", total=None)
+            client.download_files(result, folder, progress=lambda size: bar.advance(task, size))
     except ValueError as error:
         raise CliError(str(error).removeprefix("skillbox: ")) from None
     count = len(result.files_list)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.progress import BarColumn
 
 from skillbox.cli import console
 from skillbox.cli.archives import must_exist, write_archive
@@ -57,6 +57,7 @@ def list_(ctx: typer.Context) -> None:
     console.show_table(
         ("NAME", "VERSION", "LANG", "DESCRIPTION"),
         ((skill.name, skill.version, skill.lang, skill.description) for skill in skills),
+        cut=("DESCRIPTION",),
     )
 
 
@@ -87,6 +88,8 @@ def show(
             ("Mode", skill.mode),
             ("Entry point", skill.entrypoint),
             ("Image", skill.image),
+            ("Runtime", skill.runtime),
+            ("Dependencies", ": ".join(filter(None, skill.dependencies.values()))),
             ("Timeout", skill.timeout),
             ("Memory", skill.resources.get("memory", "")),
             ("CPU", skill.resources.get("cpu", "")),
@@ -171,14 +174,6 @@ def _archive(path: Path) -> Iterator[Path]:
 
 
 def _upload(client: Client, archive: Path) -> Skill:
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        console=console.error_console(),
-        transient=True,
-        disable=not console.error_console().is_terminal,
-    )
-    with bar:
+    with console.transfer_bar(BarColumn()) as bar:
         task = bar.add_task(f"Pushing {archive.name}", total=archive.stat().st_size)
         return client.upload_skill(archive, progress=lambda size: bar.advance(task, size))

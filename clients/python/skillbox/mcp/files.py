@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 
 from mcp import MCPError
 from mcp_types import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     BlobResourceContents,
     ResourceLink,
@@ -65,7 +66,10 @@ async def read(client: AsyncClient, uri: str) -> TextResourceContents | BlobReso
         raise _unknown(uri)
     with tempfile.TemporaryDirectory(prefix="skillbox-mcp-") as folder:
         # Writes below the folder and nowhere else, or not at all.
-        await client.download_files(execution, folder)
+        try:
+            await client.download_files(execution, folder)
+        except ValueError as error:
+            raise MCPError(INTERNAL_ERROR, str(error)) from None
         data = await asyncio.to_thread(_read, Path(folder), path)
     if data is None:
         raise _unknown(uri)

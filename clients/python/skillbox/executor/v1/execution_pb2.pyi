@@ -42,6 +42,8 @@ class ExecutionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EXECUTION_REASON_RUNNER_FAULT: _ClassVar[ExecutionReason]
     EXECUTION_REASON_EXECUTOR_LOST: _ClassVar[ExecutionReason]
     EXECUTION_REASON_INTERNAL: _ClassVar[ExecutionReason]
+    EXECUTION_REASON_DEPENDENCY_FAILED: _ClassVar[ExecutionReason]
+    EXECUTION_REASON_RUNTIME_NOT_ALLOWED: _ClassVar[ExecutionReason]
 EXECUTION_STATUS_UNSPECIFIED: ExecutionStatus
 EXECUTION_STATUS_QUEUED: ExecutionStatus
 EXECUTION_STATUS_RUNNING: ExecutionStatus
@@ -67,6 +69,8 @@ EXECUTION_REASON_ENGINE_LOST: ExecutionReason
 EXECUTION_REASON_RUNNER_FAULT: ExecutionReason
 EXECUTION_REASON_EXECUTOR_LOST: ExecutionReason
 EXECUTION_REASON_INTERNAL: ExecutionReason
+EXECUTION_REASON_DEPENDENCY_FAILED: ExecutionReason
+EXECUTION_REASON_RUNTIME_NOT_ALLOWED: ExecutionReason
 
 class Control(_message.Message):
     __slots__ = ("name", "value", "applied")
@@ -97,7 +101,7 @@ class Sandbox(_message.Message):
     def __init__(self, driver: _Optional[str] = ..., runtime: _Optional[str] = ..., image: _Optional[str] = ..., image_digest: _Optional[str] = ..., id: _Optional[str] = ..., start: _Optional[str] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ...) -> None: ...
 
 class Execution(_message.Message):
-    __slots__ = ("id", "tenant_id", "skill_name", "skill_version", "status", "reason", "error", "input", "input_json", "output", "output_json", "files_url", "files_list", "logs", "exit_code", "duration_ms", "created_at", "started_at", "finished_at", "sandbox")
+    __slots__ = ("id", "tenant_id", "skill_name", "skill_version", "status", "reason", "error", "input", "input_json", "output", "output_json", "files_url", "files_list", "logs", "exit_code", "duration_ms", "created_at", "started_at", "finished_at", "sandbox", "queue_position")
     ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     SKILL_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -118,6 +122,7 @@ class Execution(_message.Message):
     STARTED_AT_FIELD_NUMBER: _ClassVar[int]
     FINISHED_AT_FIELD_NUMBER: _ClassVar[int]
     SANDBOX_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_POSITION_FIELD_NUMBER: _ClassVar[int]
     id: str
     tenant_id: str
     skill_name: str
@@ -138,4 +143,5 @@ class Execution(_message.Message):
     started_at: _timestamp_pb2.Timestamp
     finished_at: _timestamp_pb2.Timestamp
     sandbox: Sandbox
-    def __init__(self, id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., skill_name: _Optional[str] = ..., skill_version: _Optional[str] = ..., status: _Optional[_Union[ExecutionStatus, str]] = ..., reason: _Optional[_Union[ExecutionReason, str]] = ..., error: _Optional[str] = ..., input: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., input_json: _Optional[str] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., output_json: _Optional[str] = ..., files_url: _Optional[str] = ..., files_list: _Optional[_Iterable[str]] = ..., logs: _Optional[str] = ..., exit_code: _Optional[int] = ..., duration_ms: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sandbox: _Optional[_Union[Sandbox, _Mapping]] = ...) -> None: ...
+    queue_position: int
+    def __init__(self, id: _Optional[str] = ..., tenant_id: _Optional[str] = ..., skill_name: _Optional[str] = ..., skill_version: _Optional[str] = ..., status: _Optional[_Union[ExecutionStatus, str]] = ..., reason: _Optional[_Union[ExecutionReason, str]] = ..., error: _Optional[str] = ..., input: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., input_json: _Optional[str] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., output_json: _Optional[str] = ..., files_url: _Optional[str] = ..., files_list: _Optional[_Iterable[str]] = ..., logs: _Optional[str] = ..., exit_code: _Optional[int] = ..., duration_ms: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., sandbox: _Optional[_Union[Sandbox, _Mapping]] = ..., queue_position: _Optional[int] = ...) -> None: ...

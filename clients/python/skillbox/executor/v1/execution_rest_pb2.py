@@ -27,7 +27,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)skillbox/executor/v1/execution_rest.proto\x12\x14skillbox.executor.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"/\n\x17GetExecutionRestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\"\x9d\x01\n\x19ListExecutionsRestRequest\x12!\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01R\x08pageSize\x12#\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\tpageToken\x12\x1a\n\x05skill\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x05skill\x12\x1c\n\x06status\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01R\x06status\"b\n\x1a\x43\x61ncelExecutionRestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\x12.\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x01R\x04\x62ody\"Q\n\x1bGetExecutionLogsRestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\x12\x1c\n\x06\x66ollow\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x06\x66ollow\"T\n\x19WatchExecutionRestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\x12!\n\tafter_seq\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01R\x08\x61\x66terSeq2\xec\x05\n\x14\x45xecutionRestService\x12U\n\x0cRunSkillRest\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x19\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/executions:\x01*\x12t\n\x10GetExecutionRest\x12-.skillbox.executor.v1.GetExecutionRestRequest\x1a\x14.google.api.HttpBody\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/executions/{id}\x12s\n\x12ListExecutionsRest\x12/.skillbox.executor.v1.ListExecutionsRestRequest\x1a\x14.google.api.HttpBody\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/executions\x12\x87\x01\n\x13\x43\x61ncelExecutionRest\x12\x30.skillbox.executor.v1.CancelExecutionRestRequest\x1a\x14.google.api.HttpBody\"(\x82\xd3\xe4\x93\x02\"\"\x1a/v1/executions/{id}:cancel:\x04\x62ody\x12\x83\x01\n\x14GetExecutionLogsRest\x12\x31.skillbox.executor.v1.GetExecutionLogsRestRequest\x1a\x14.google.api.HttpBody\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/executions/{id}/logs0\x01\x12\x81\x01\n\x12WatchExecutionRest\x12/.skillbox.executor.v1.WatchExecutionRestRequest\x1a\x14.google.api.HttpBody\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/executions/{id}/events0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)skillbox/executor/v1/execution_rest.proto\x12\x14skillbox.executor.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"I\n\x17GetExecutionRestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\x12\x18\n\x04wait\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x04wait\"\x9d\x01\n\x19ListExecutionsRestRequest\x12!\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01R\x08pageSize\x12#\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\tpageToken\x12\x1a\n\x05skill\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x05skill\x12\x1c\n\x06status\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01R\x06status\"b\n\x1a\x43\x61ncelExecutionRestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\x12.\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x01R\x04\x62ody\"Q\n\x1bGetExecutionLogsRestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\x12\x1c\n\x06\x66ollow\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x06\x66ollow\"T\n\x19WatchExecutionRestRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\x12!\n\tafter_seq\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01R\x08\x61\x66terSeq2\xec\x05\n\x14\x45xecutionRestService\x12U\n\x0cRunSkillRest\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x19\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/executions:\x01*\x12t\n\x10GetExecutionRest\x12-.skillbox.executor.v1.GetExecutionRestRequest\x1a\x14.google.api.HttpBody\"\x1b\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/executions/{id}\x12s\n\x12ListExecutionsRest\x12/.skillbox.executor.v1.ListExecutionsRestRequest\x1a\x14.google.api.HttpBody\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/executions\x12\x87\x01\n\x13\x43\x61ncelExecutionRest\x12\x30.skillbox.executor.v1.CancelExecutionRestRequest\x1a\x14.google.api.HttpBody\"(\x82\xd3\xe4\x93\x02\"\"\x1a/v1/executions/{id}:cancel:\x04\x62ody\x12\x83\x01\n\x14GetExecutionLogsRest\x12\x31.skillbox.executor.v1.GetExecutionLogsRestRequest\x1a\x14.google.api.HttpBody\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/executions/{id}/logs0\x01\x12\x81\x01\n\x12WatchExecutionRest\x12/.skillbox.executor.v1.WatchExecutionRestRequest\x1a\x14.google.api.HttpBody\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/executions/{id}/events0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETEXECUTIONRESTREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_GETEXECUTIONRESTREQUEST'].fields_by_name['id']._serialized_options = b'\342A\001\002'
+  _globals['_GETEXECUTIONRESTREQUEST'].fields_by_name['wait']._loaded_options = None
+  _globals['_GETEXECUTIONRESTREQUEST'].fields_by_name['wait']._serialized_options = b'\342A\001\001'
   _globals['_LISTEXECUTIONSRESTREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTEXECUTIONSRESTREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
   _globals['_LISTEXECUTIONSRESTREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -69,15 +71,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXECUTIONRESTSERVICE'].methods_by_name['WatchExecutionRest']._loaded_options = None
   _globals['_EXECUTIONRESTSERVICE'].methods_by_name['WatchExecutionRest']._serialized_options = b'\202\323\344\223\002\034\022\032/v1/executions/{id}/events'
   _globals['_GETEXECUTIONRESTREQUEST']._serialized_start=157
-  _globals['_GETEXECUTIONRESTREQUEST']._serialized_end=204
-  _globals['_LISTEXECUTIONSRESTREQUEST']._serialized_start=207
-  _globals['_LISTEXECUTIONSRESTREQUEST']._serialized_end=364
-  _globals['_CANCELEXECUTIONRESTREQUEST']._serialized_start=366
-  _globals['_CANCELEXECUTIONRESTREQUEST']._serialized_end=464
-  _globals['_GETEXECUTIONLOGSRESTREQUEST']._serialized_start=466
-  _globals['_GETEXECUTIONLOGSRESTREQUEST']._serialized_end=547
-  _globals['_WATCHEXECUTIONRESTREQUEST']._serialized_start=549
-  _globals['_WATCHEXECUTIONRESTREQUEST']._serialized_end=633
-  _globals['_EXECUTIONRESTSERVICE']._serialized_start=636
-  _globals['_EXECUTIONRESTSERVICE']._serialized_end=1384
+  _globals['_GETEXECUTIONRESTREQUEST']._serialized_end=230
+  _globals['_LISTEXECUTIONSRESTREQUEST']._serialized_start=233
+  _globals['_LISTEXECUTIONSRESTREQUEST']._serialized_end=390
+  _globals['_CANCELEXECUTIONRESTREQUEST']._serialized_start=392
+  _globals['_CANCELEXECUTIONRESTREQUEST']._serialized_end=490
+  _globals['_GETEXECUTIONLOGSRESTREQUEST']._serialized_start=492
+  _globals['_GETEXECUTIONLOGSRESTREQUEST']._serialized_end=573
+  _globals['_WATCHEXECUTIONRESTREQUEST']._serialized_start=575
+  _globals['_WATCHEXECUTIONRESTREQUEST']._serialized_end=659
+  _globals['_EXECUTIONRESTSERVICE']._serialized_start=662
+  _globals['_EXECUTIONRESTSERVICE']._serialized_end=1410
 # @@protoc_insertion_point(module_scope)

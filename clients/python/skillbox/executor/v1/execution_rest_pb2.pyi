@@ -9,10 +9,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GetExecutionRestRequest(_message.Message):
-    __slots__ = ("id",)
+    __slots__ = ("id", "wait")
     ID_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FIELD_NUMBER: _ClassVar[int]
     id: str
-    def __init__(self, id: _Optional[str] = ...) -> None: ...
+    wait: str
+    def __init__(self, id: _Optional[str] = ..., wait: _Optional[str] = ...) -> None: ...
 
 class ListExecutionsRestRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "skill", "status")

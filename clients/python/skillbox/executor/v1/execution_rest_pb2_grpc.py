@@ -76,14 +76,16 @@ class ExecutionRestServiceServicer:
 
     def RunSkillRest(self, request, context):
         """RunSkillRest is POST /v1/executions: `{"skill","version"?,"input"?,"env"?,"entrypoint"?,
-        "args"?}`. Replies 200 with the result when the skill has ended.
+        "args"?}`. Replies 200 with the result when the skill has ended; with the header
+        `Prefer: respond-async` 202 with the queued execution and its `Location`, at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetExecutionRest(self, request, context):
-        """GetExecutionRest is GET /v1/executions/{id}: the execution in any state.
+        """GetExecutionRest is GET /v1/executions/{id}: the execution in any state; `?wait=30s` gives
+        it that long to end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,10 +38,13 @@ class ExecutionRestServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ExecutionRestServiceAsyncStub: ...
     RunSkillRest: _grpc.UnaryUnaryMultiCallable[_httpbody_pb2.HttpBody, _httpbody_pb2.HttpBody]
     """RunSkillRest is POST /v1/executions: `{"skill","version"?,"input"?,"env"?,"entrypoint"?,
-    "args"?}`. Replies 200 with the result when the skill has ended.
+    "args"?}`. Replies 200 with the result when the skill has ended; with the header
+    `Prefer: respond-async` 202 with the queued execution and its `Location`, at once.
     """
     GetExecutionRest: _grpc.UnaryUnaryMultiCallable[_execution_rest_pb2.GetExecutionRestRequest, _httpbody_pb2.HttpBody]
-    """GetExecutionRest is GET /v1/executions/{id}: the execution in any state."""
+    """GetExecutionRest is GET /v1/executions/{id}: the execution in any state; `?wait=30s` gives
+    it that long to end.
+    """
     ListExecutionsRest: _grpc.UnaryUnaryMultiCallable[_execution_rest_pb2.ListExecutionsRestRequest, _httpbody_pb2.HttpBody]
     """ListExecutionsRest is GET /v1/executions: `{"executions":[…],"next_page_token"?}`, newest
     first, without input, output, logs and files.
@@ -68,10 +71,13 @@ class ExecutionRestServiceAsyncStub(ExecutionRestServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RunSkillRest: _aio.UnaryUnaryMultiCallable[_httpbody_pb2.HttpBody, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """RunSkillRest is POST /v1/executions: `{"skill","version"?,"input"?,"env"?,"entrypoint"?,
-    "args"?}`. Replies 200 with the result when the skill has ended.
+    "args"?}`. Replies 200 with the result when the skill has ended; with the header
+    `Prefer: respond-async` 202 with the queued execution and its `Location`, at once.
     """
     GetExecutionRest: _aio.UnaryUnaryMultiCallable[_execution_rest_pb2.GetExecutionRestRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
-    """GetExecutionRest is GET /v1/executions/{id}: the execution in any state."""
+    """GetExecutionRest is GET /v1/executions/{id}: the execution in any state; `?wait=30s` gives
+    it that long to end.
+    """
     ListExecutionsRest: _aio.UnaryUnaryMultiCallable[_execution_rest_pb2.ListExecutionsRestRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """ListExecutionsRest is GET /v1/executions: `{"executions":[…],"next_page_token"?}`, newest
     first, without input, output, logs and files.
@@ -101,7 +107,8 @@ class ExecutionRestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
         """RunSkillRest is POST /v1/executions: `{"skill","version"?,"input"?,"env"?,"entrypoint"?,
-        "args"?}`. Replies 200 with the result when the skill has ended.
+        "args"?}`. Replies 200 with the result when the skill has ended; with the header
+        `Prefer: respond-async` 202 with the queued execution and its `Location`, at once.
         """
 
     @_abc_1.abstractmethod
@@ -110,7 +117,9 @@ class ExecutionRestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _execution_rest_pb2.GetExecutionRestRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
-        """GetExecutionRest is GET /v1/executions/{id}: the execution in any state."""
+        """GetExecutionRest is GET /v1/executions/{id}: the execution in any state; `?wait=30s` gives
+        it that long to end.
+        """
 
     @_abc_1.abstractmethod
     def ListExecutionsRest(

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from skillbox.executor.v1 import event_pb2 as skillbox_dot_executor_dot_v1_dot_event__pb2
 from skillbox.executor.v1 import execution_pb2 as skillbox_dot_executor_dot_v1_dot_execution__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,skillbox/executor/v1/execution_service.proto\x12\x14skillbox.executor.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a skillbox/executor/v1/event.proto\x1a$skillbox/executor/v1/execution.proto\"\xe7\x02\n\x08SkillRun\x12\x1a\n\x05skill\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x05skill\x12\x1e\n\x07version\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x07version\x12\x34\n\x05input\x18\x03 \x01(\x0b\x32\x16.google.protobuf.ValueB\x04\xe2\x41\x01\x01H\x00R\x05input\x12%\n\ninput_json\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00R\tinputJson\x12?\n\x03\x65nv\x18\x05 \x03(\x0b\x32\'.skillbox.executor.v1.SkillRun.EnvEntryB\x04\xe2\x41\x01\x01R\x03\x65nv\x12$\n\nentrypoint\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01R\nentrypoint\x12\x18\n\x04\x61rgs\x18\x07 \x03(\tB\x04\xe2\x41\x01\x01R\x04\x61rgs\x1a\x36\n\x08\x45nvEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\t\n\x07payload\"I\n\x0fRunSkillRequest\x12\x36\n\x03run\x18\x01 \x01(\x0b\x32\x1e.skillbox.executor.v1.SkillRunB\x04\xe2\x41\x01\x02R\x03run\"Q\n\x10RunSkillResponse\x12=\n\texecution\x18\x01 \x01(\x0b\x32\x1f.skillbox.executor.v1.ExecutionR\texecution\"O\n\x15RunSkillStreamRequest\x12\x36\n\x03run\x18\x01 \x01(\x0b\x32\x1e.skillbox.executor.v1.SkillRunB\x04\xe2\x41\x01\x02R\x03run\"\x93\x01\n\x16RunSkillStreamResponse\x12:\n\x05\x65vent\x18\x01 \x01(\x0b\x32$.skillbox.executor.v1.ExecutionEventR\x05\x65vent\x12=\n\texecution\x18\x02 \x01(\x0b\x32\x1f.skillbox.executor.v1.ExecutionR\texecution\"+\n\x13GetExecutionRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\"\xc0\x01\n\x15ListExecutionsRequest\x12!\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01R\x08pageSize\x12#\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\tpageToken\x12\x1a\n\x05skill\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x05skill\x12\x43\n\x06status\x18\x04 \x01(\x0e\x32%.skillbox.executor.v1.ExecutionStatusB\x04\xe2\x41\x01\x01R\x06status\"\x81\x01\n\x16ListExecutionsResponse\x12?\n\nexecutions\x18\x01 \x03(\x0b\x32\x1f.skillbox.executor.v1.ExecutionR\nexecutions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\".\n\x16\x43\x61ncelExecutionRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\"X\n\x17\x43\x61ncelExecutionResponse\x12=\n\texecution\x18\x01 \x01(\x0b\x32\x1f.skillbox.executor.v1.ExecutionR\texecution\"P\n\x15WatchExecutionRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\x12!\n\tafter_seq\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01R\x08\x61\x66terSeq\"T\n\x16WatchExecutionResponse\x12:\n\x05\x65vent\x18\x01 \x01(\x0b\x32$.skillbox.executor.v1.ExecutionEventR\x05\x65vent\"M\n\x17GetExecutionLogsRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\x12\x1c\n\x06\x66ollow\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x06\x66ollow\"G\n\x18GetExecutionLogsResponse\x12+\n\x03log\x18\x01 \x01(\x0b\x32\x19.skillbox.executor.v1.LogR\x03log2\xf9\x05\n\x10\x45xecutionService\x12Y\n\x08RunSkill\x12%.skillbox.executor.v1.RunSkillRequest\x1a&.skillbox.executor.v1.RunSkillResponse\x12m\n\x0eRunSkillStream\x12+.skillbox.executor.v1.RunSkillStreamRequest\x1a,.skillbox.executor.v1.RunSkillStreamResponse0\x01\x12Z\n\x0cGetExecution\x12).skillbox.executor.v1.GetExecutionRequest\x1a\x1f.skillbox.executor.v1.Execution\x12k\n\x0eListExecutions\x12+.skillbox.executor.v1.ListExecutionsRequest\x1a,.skillbox.executor.v1.ListExecutionsResponse\x12n\n\x0f\x43\x61ncelExecution\x12,.skillbox.executor.v1.CancelExecutionRequest\x1a-.skillbox.executor.v1.CancelExecutionResponse\x12m\n\x0eWatchExecution\x12+.skillbox.executor.v1.WatchExecutionRequest\x1a,.skillbox.executor.v1.WatchExecutionResponse0\x01\x12s\n\x10GetExecutionLogs\x12-.skillbox.executor.v1.GetExecutionLogsRequest\x1a..skillbox.executor.v1.GetExecutionLogsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,skillbox/executor/v1/execution_service.proto\x12\x14skillbox.executor.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a skillbox/executor/v1/event.proto\x1a$skillbox/executor/v1/execution.proto\"\xe7\x02\n\x08SkillRun\x12\x1a\n\x05skill\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x05skill\x12\x1e\n\x07version\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\x07version\x12\x34\n\x05input\x18\x03 \x01(\x0b\x32\x16.google.protobuf.ValueB\x04\xe2\x41\x01\x01H\x00R\x05input\x12%\n\ninput_json\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00R\tinputJson\x12?\n\x03\x65nv\x18\x05 \x03(\x0b\x32\'.skillbox.executor.v1.SkillRun.EnvEntryB\x04\xe2\x41\x01\x01R\x03\x65nv\x12$\n\nentrypoint\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01R\nentrypoint\x12\x18\n\x04\x61rgs\x18\x07 \x03(\tB\x04\xe2\x41\x01\x01R\x04\x61rgs\x1a\x36\n\x08\x45nvEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\t\n\x07payload\"I\n\x0fRunSkillRequest\x12\x36\n\x03run\x18\x01 \x01(\x0b\x32\x1e.skillbox.executor.v1.SkillRunB\x04\xe2\x41\x01\x02R\x03run\"Q\n\x10RunSkillResponse\x12=\n\texecution\x18\x01 \x01(\x0b\x32\x1f.skillbox.executor.v1.ExecutionR\texecution\"O\n\x15RunSkillStreamRequest\x12\x36\n\x03run\x18\x01 \x01(\x0b\x32\x1e.skillbox.executor.v1.SkillRunB\x04\xe2\x41\x01\x02R\x03run\"\x93\x01\n\x16RunSkillStreamResponse\x12:\n\x05\x65vent\x18\x01 \x01(\x0b\x32$.skillbox.executor.v1.ExecutionEventR\x05\x65vent\x12=\n\texecution\x18\x02 \x01(\x0b\x32\x1f.skillbox.executor.v1.ExecutionR\texecution\"O\n\x15StartExecutionRequest\x12\x36\n\x03run\x18\x01 \x01(\x0b\x32\x1e.skillbox.executor.v1.SkillRunB\x04\xe2\x41\x01\x02R\x03run\"W\n\x16StartExecutionResponse\x12=\n\texecution\x18\x01 \x01(\x0b\x32\x1f.skillbox.executor.v1.ExecutionR\texecution\"`\n\x13GetExecutionRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\x12\x33\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01R\x04wait\"\xc0\x01\n\x15ListExecutionsRequest\x12!\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01R\x08pageSize\x12#\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01R\tpageToken\x12\x1a\n\x05skill\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01R\x05skill\x12\x43\n\x06status\x18\x04 \x01(\x0e\x32%.skillbox.executor.v1.ExecutionStatusB\x04\xe2\x41\x01\x01R\x06status\"\x81\x01\n\x16ListExecutionsResponse\x12?\n\nexecutions\x18\x01 \x03(\x0b\x32\x1f.skillbox.executor.v1.ExecutionR\nexecutions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\".\n\x16\x43\x61ncelExecutionRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\"X\n\x17\x43\x61ncelExecutionResponse\x12=\n\texecution\x18\x01 \x01(\x0b\x32\x1f.skillbox.executor.v1.ExecutionR\texecution\"P\n\x15WatchExecutionRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\x12!\n\tafter_seq\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01R\x08\x61\x66terSeq\"T\n\x16WatchExecutionResponse\x12:\n\x05\x65vent\x18\x01 \x01(\x0b\x32$.skillbox.executor.v1.ExecutionEventR\x05\x65vent\"M\n\x17GetExecutionLogsRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x02id\x12\x1c\n\x06\x66ollow\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x06\x66ollow\"G\n\x18GetExecutionLogsResponse\x12+\n\x03log\x18\x01 \x01(\x0b\x32\x19.skillbox.executor.v1.LogR\x03log2\xe6\x06\n\x10\x45xecutionService\x12Y\n\x08RunSkill\x12%.skillbox.executor.v1.RunSkillRequest\x1a&.skillbox.executor.v1.RunSkillResponse\x12m\n\x0eRunSkillStream\x12+.skillbox.executor.v1.RunSkillStreamRequest\x1a,.skillbox.executor.v1.RunSkillStreamResponse0\x01\x12k\n\x0eStartExecution\x12+.skillbox.executor.v1.StartExecutionRequest\x1a,.skillbox.executor.v1.StartExecutionResponse\x12Z\n\x0cGetExecution\x12).skillbox.executor.v1.GetExecutionRequest\x1a\x1f.skillbox.executor.v1.Execution\x12k\n\x0eListExecutions\x12+.skillbox.executor.v1.ListExecutionsRequest\x1a,.skillbox.executor.v1.ListExecutionsResponse\x12n\n\x0f\x43\x61ncelExecution\x12,.skillbox.executor.v1.CancelExecutionRequest\x1a-.skillbox.executor.v1.CancelExecutionResponse\x12m\n\x0eWatchExecution\x12+.skillbox.executor.v1.WatchExecutionRequest\x1a,.skillbox.executor.v1.WatchExecutionResponse0\x01\x12s\n\x10GetExecutionLogs\x12-.skillbox.executor.v1.GetExecutionLogsRequest\x1a..skillbox.executor.v1.GetExecutionLogsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,8 +56,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNSKILLREQUEST'].fields_by_name['run']._serialized_options = b'\342A\001\002'
   _globals['_RUNSKILLSTREAMREQUEST'].fields_by_name['run']._loaded_options = None
   _globals['_RUNSKILLSTREAMREQUEST'].fields_by_name['run']._serialized_options = b'\342A\001\002'
+  _globals['_STARTEXECUTIONREQUEST'].fields_by_name['run']._loaded_options = None
+  _globals['_STARTEXECUTIONREQUEST'].fields_by_name['run']._serialized_options = b'\342A\001\002'
   _globals['_GETEXECUTIONREQUEST'].fields_by_name['id']._loaded_options = None
   _globals['_GETEXECUTIONREQUEST'].fields_by_name['id']._serialized_options = b'\342A\001\002'
+  _globals['_GETEXECUTIONREQUEST'].fields_by_name['wait']._loaded_options = None
+  _globals['_GETEXECUTIONREQUEST'].fields_by_name['wait']._serialized_options = b'\342A\001\001'
   _globals['_LISTEXECUTIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTEXECUTIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
   _globals['_LISTEXECUTIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -75,36 +80,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETEXECUTIONLOGSREQUEST'].fields_by_name['id']._serialized_options = b'\342A\001\002'
   _globals['_GETEXECUTIONLOGSREQUEST'].fields_by_name['follow']._loaded_options = None
   _globals['_GETEXECUTIONLOGSREQUEST'].fields_by_name['follow']._serialized_options = b'\342A\001\001'
-  _globals['_SKILLRUN']._serialized_start=206
-  _globals['_SKILLRUN']._serialized_end=565
-  _globals['_SKILLRUN_ENVENTRY']._serialized_start=500
-  _globals['_SKILLRUN_ENVENTRY']._serialized_end=554
-  _globals['_RUNSKILLREQUEST']._serialized_start=567
-  _globals['_RUNSKILLREQUEST']._serialized_end=640
-  _globals['_RUNSKILLRESPONSE']._serialized_start=642
-  _globals['_RUNSKILLRESPONSE']._serialized_end=723
-  _globals['_RUNSKILLSTREAMREQUEST']._serialized_start=725
-  _globals['_RUNSKILLSTREAMREQUEST']._serialized_end=804
-  _globals['_RUNSKILLSTREAMRESPONSE']._serialized_start=807
-  _globals['_RUNSKILLSTREAMRESPONSE']._serialized_end=954
-  _globals['_GETEXECUTIONREQUEST']._serialized_start=956
-  _globals['_GETEXECUTIONREQUEST']._serialized_end=999
-  _globals['_LISTEXECUTIONSREQUEST']._serialized_start=1002
-  _globals['_LISTEXECUTIONSREQUEST']._serialized_end=1194
-  _globals['_LISTEXECUTIONSRESPONSE']._serialized_start=1197
-  _globals['_LISTEXECUTIONSRESPONSE']._serialized_end=1326
-  _globals['_CANCELEXECUTIONREQUEST']._serialized_start=1328
-  _globals['_CANCELEXECUTIONREQUEST']._serialized_end=1374
-  _globals['_CANCELEXECUTIONRESPONSE']._serialized_start=1376
-  _globals['_CANCELEXECUTIONRESPONSE']._serialized_end=1464
-  _globals['_WATCHEXECUTIONREQUEST']._serialized_start=1466
-  _globals['_WATCHEXECUTIONREQUEST']._serialized_end=1546
-  _globals['_WATCHEXECUTIONRESPONSE']._serialized_start=1548
-  _globals['_WATCHEXECUTIONRESPONSE']._serialized_end=1632
-  _globals['_GETEXECUTIONLOGSREQUEST']._serialized_start=1634
-  _globals['_GETEXECUTIONLOGSREQUEST']._serialized_end=1711
-  _globals['_GETEXECUTIONLOGSRESPONSE']._serialized_start=1713
-  _globals['_GETEXECUTIONLOGSRESPONSE']._serialized_end=1784
-  _globals['_EXECUTIONSERVICE']._serialized_start=1787
-  _globals['_EXECUTIONSERVICE']._serialized_end=2548
+  _globals['_SKILLRUN']._serialized_start=238
+  _globals['_SKILLRUN']._serialized_end=597
+  _globals['_SKILLRUN_ENVENTRY']._serialized_start=532
+  _globals['_SKILLRUN_ENVENTRY']._serialized_end=586
+  _globals['_RUNSKILLREQUEST']._serialized_start=599
+  _globals['_RUNSKILLREQUEST']._serialized_end=672
+  _globals['_RUNSKILLRESPONSE']._serialized_start=674
+  _globals['_RUNSKILLRESPONSE']._serialized_end=755
+  _globals['_RUNSKILLSTREAMREQUEST']._serialized_start=757
+  _globals['_RUNSKILLSTREAMREQUEST']._serialized_end=836
+  _globals['_RUNSKILLSTREAMRESPONSE']._serialized_start=839
+  _globals['_RUNSKILLSTREAMRESPONSE']._serialized_end=986
+  _globals['_STARTEXECUTIONREQUEST']._serialized_start=988
+  _globals['_STARTEXECUTIONREQUEST']._serialized_end=1067
+  _globals['_STARTEXECUTIONRESPONSE']._serialized_start=1069
+  _globals['_STARTEXECUTIONRESPONSE']._serialized_end=1156
+  _globals['_GETEXECUTIONREQUEST']._serialized_start=1158
+  _globals['_GETEXECUTIONREQUEST']._serialized_end=1254
+  _globals['_LISTEXECUTIONSREQUEST']._serialized_start=1257
+  _globals['_LISTEXECUTIONSREQUEST']._serialized_end=1449
+  _globals['_LISTEXECUTIONSRESPONSE']._serialized_start=1452
+  _globals['_LISTEXECUTIONSRESPONSE']._serialized_end=1581
+  _globals['_CANCELEXECUTIONREQUEST']._serialized_start=1583
+  _globals['_CANCELEXECUTIONREQUEST']._serialized_end=1629
+  _globals['_CANCELEXECUTIONRESPONSE']._serialized_start=1631
+  _globals['_CANCELEXECUTIONRESPONSE']._serialized_end=1719
+  _globals['_WATCHEXECUTIONREQUEST']._serialized_start=1721
+  _globals['_WATCHEXECUTIONREQUEST']._serialized_end=1801
+  _globals['_WATCHEXECUTIONRESPONSE']._serialized_start=1803
+  _globals['_WATCHEXECUTIONRESPONSE']._serialized_end=1887
+  _globals['_GETEXECUTIONLOGSREQUEST']._serialized_start=1889
+  _globals['_GETEXECUTIONLOGSREQUEST']._serialized_end=1966
+  _globals['_GETEXECUTIONLOGSRESPONSE']._serialized_start=1968
+  _globals['_GETEXECUTIONLOGSRESPONSE']._serialized_end=2039
+  _globals['_EXECUTIONSERVICE']._serialized_start=2042
+  _globals['_EXECUTIONSERVICE']._serialized_end=2912
 # @@protoc_insertion_point(module_scope)

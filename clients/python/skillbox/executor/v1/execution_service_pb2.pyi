@@ -1,4 +1,7 @@
+import datetime
+
 from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from skillbox.executor.v1 import event_pb2 as _event_pb2
 from skillbox.executor.v1 import execution_pb2 as _execution_pb2
@@ -61,11 +64,25 @@ class RunSkillStreamResponse(_message.Message):
     execution: _execution_pb2.Execution
     def __init__(self, event: _Optional[_Union[_event_pb2.ExecutionEvent, _Mapping]] = ..., execution: _Optional[_Union[_execution_pb2.Execution, _Mapping]] = ...) -> None: ...
 
+class StartExecutionRequest(_message.Message):
+    __slots__ = ("run",)
+    RUN_FIELD_NUMBER: _ClassVar[int]
+    run: SkillRun
+    def __init__(self, run: _Optional[_Union[SkillRun, _Mapping]] = ...) -> None: ...
+
+class StartExecutionResponse(_message.Message):
+    __slots__ = ("execution",)
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    execution: _execution_pb2.Execution
+    def __init__(self, execution: _Optional[_Union[_execution_pb2.Execution, _Mapping]] = ...) -> None: ...
+
 class GetExecutionRequest(_message.Message):
-    __slots__ = ("id",)
+    __slots__ = ("id", "wait")
     ID_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FIELD_NUMBER: _ClassVar[int]
     id: str
-    def __init__(self, id: _Optional[str] = ...) -> None: ...
+    wait: _duration_pb2.Duration
+    def __init__(self, id: _Optional[str] = ..., wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ListExecutionsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "skill", "status")

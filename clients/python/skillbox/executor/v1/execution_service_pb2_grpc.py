@@ -30,6 +30,11 @@ class ExecutionServiceStub:
     """ExecutionService runs skills and shows what became of them. A skill that fails, times out
     or is refused is a normal reply with a status and a reason; an error status is for misuse
     and faults. Executions of other tenants do not exist for the caller.
+
+    RunSkill, RunSkillStream and StartExecution honour the metadata `idempotency-key` (over REST
+    the header): 1 to 255 printable ASCII characters. A call that repeats the key of an
+    execution of its tenant gets that execution instead of a new one, and fails with
+    IDEMPOTENCY_KEY_REUSED when it asks for another run than the first did.
     """
 
     def __init__(self, channel):
@@ -47,6 +52,11 @@ class ExecutionServiceStub:
                 '/skillbox.executor.v1.ExecutionService/RunSkillStream',
                 request_serializer=skillbox_dot_executor_dot_v1_dot_execution__service__pb2.RunSkillStreamRequest.SerializeToString,
                 response_deserializer=skillbox_dot_executor_dot_v1_dot_execution__service__pb2.RunSkillStreamResponse.FromString,
+                _registered_method=True)
+        self.StartExecution = channel.unary_unary(
+                '/skillbox.executor.v1.ExecutionService/StartExecution',
+                request_serializer=skillbox_dot_executor_dot_v1_dot_execution__service__pb2.StartExecutionRequest.SerializeToString,
+                response_deserializer=skillbox_dot_executor_dot_v1_dot_execution__service__pb2.StartExecutionResponse.FromString,
                 _registered_method=True)
         self.GetExecution = channel.unary_unary(
                 '/skillbox.executor.v1.ExecutionService/GetExecution',
@@ -79,6 +89,11 @@ class ExecutionServiceServicer:
     """ExecutionService runs skills and shows what became of them. A skill that fails, times out
     or is refused is a normal reply with a status and a reason; an error status is for misuse
     and faults. Executions of other tenants do not exist for the caller.
+
+    RunSkill, RunSkillStream and StartExecution honour the metadata `idempotency-key` (over REST
+    the header): 1 to 255 printable ASCII characters. A call that repeats the key of an
+    execution of its tenant gets that execution instead of a new one, and fails with
+    IDEMPOTENCY_KEY_REUSED when it asks for another run than the first did.
     """
 
     def RunSkill(self, request, context):
@@ -98,9 +113,17 @@ class ExecutionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartExecution(self, request, context):
+        """StartExecution accepts a run and replies at once with the queued execution. It runs to
+        its end whether anybody waits or not. Fails like RunSkill. Needs `executions:run`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetExecution(self, request, context):
-        """GetExecution returns an execution in any state. Fails with EXECUTION_NOT_FOUND, also for
-        an id that is no UUID. Needs `executions:read`.
+        """GetExecution returns an execution in any state; with `wait` it gives it that long to end.
+        Fails with EXECUTION_NOT_FOUND, also for an id that is no UUID. Needs `executions:read`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,6 +175,11 @@ def add_ExecutionServiceServicer_to_server(servicer, server):
                     request_deserializer=skillbox_dot_executor_dot_v1_dot_execution__service__pb2.RunSkillStreamRequest.FromString,
                     response_serializer=skillbox_dot_executor_dot_v1_dot_execution__service__pb2.RunSkillStreamResponse.SerializeToString,
             ),
+            'StartExecution': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartExecution,
+                    request_deserializer=skillbox_dot_executor_dot_v1_dot_execution__service__pb2.StartExecutionRequest.FromString,
+                    response_serializer=skillbox_dot_executor_dot_v1_dot_execution__service__pb2.StartExecutionResponse.SerializeToString,
+            ),
             'GetExecution': grpc.unary_unary_rpc_method_handler(
                     servicer.GetExecution,
                     request_deserializer=skillbox_dot_executor_dot_v1_dot_execution__service__pb2.GetExecutionRequest.FromString,
@@ -189,6 +217,11 @@ class ExecutionService:
     """ExecutionService runs skills and shows what became of them. A skill that fails, times out
     or is refused is a normal reply with a status and a reason; an error status is for misuse
     and faults. Executions of other tenants do not exist for the caller.
+
+    RunSkill, RunSkillStream and StartExecution honour the metadata `idempotency-key` (over REST
+    the header): 1 to 255 printable ASCII characters. A call that repeats the key of an
+    execution of its tenant gets that execution instead of a new one, and fails with
+    IDEMPOTENCY_KEY_REUSED when it asks for another run than the first did.
     """
 
     @staticmethod
@@ -235,6 +268,33 @@ class ExecutionService:
             '/skillbox.executor.v1.ExecutionService/RunSkillStream',
             skillbox_dot_executor_dot_v1_dot_execution__service__pb2.RunSkillStreamRequest.SerializeToString,
             skillbox_dot_executor_dot_v1_dot_execution__service__pb2.RunSkillStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartExecution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/skillbox.executor.v1.ExecutionService/StartExecution',
+            skillbox_dot_executor_dot_v1_dot_execution__service__pb2.StartExecutionRequest.SerializeToString,
+            skillbox_dot_executor_dot_v1_dot_execution__service__pb2.StartExecutionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -31,6 +31,11 @@ class ExecutionServiceStub:
     """ExecutionService runs skills and shows what became of them. A skill that fails, times out
     or is refused is a normal reply with a status and a reason; an error status is for misuse
     and faults. Executions of other tenants do not exist for the caller.
+
+    RunSkill, RunSkillStream and StartExecution honour the metadata `idempotency-key` (over REST
+    the header): 1 to 255 printable ASCII characters. A call that repeats the key of an
+    execution of its tenant gets that execution instead of a new one, and fails with
+    IDEMPOTENCY_KEY_REUSED when it asks for another run than the first did.
     """
 
     @_typing.overload
@@ -46,9 +51,13 @@ class ExecutionServiceStub:
     """RunSkillStream is RunSkill with every event as it happens; the last one is `finished`.
     When the caller goes away the run is cancelled. Needs `executions:run`.
     """
+    StartExecution: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.StartExecutionRequest, _execution_service_pb2.StartExecutionResponse]
+    """StartExecution accepts a run and replies at once with the queued execution. It runs to
+    its end whether anybody waits or not. Fails like RunSkill. Needs `executions:run`.
+    """
     GetExecution: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.GetExecutionRequest, _execution_pb2.Execution]
-    """GetExecution returns an execution in any state. Fails with EXECUTION_NOT_FOUND, also for
-    an id that is no UUID. Needs `executions:read`.
+    """GetExecution returns an execution in any state; with `wait` it gives it that long to end.
+    Fails with EXECUTION_NOT_FOUND, also for an id that is no UUID. Needs `executions:read`.
     """
     ListExecutions: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.ListExecutionsRequest, _execution_service_pb2.ListExecutionsResponse]
     """ListExecutions lists the tenant's executions, newest first, without their input, output,
@@ -73,6 +82,11 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     """ExecutionService runs skills and shows what became of them. A skill that fails, times out
     or is refused is a normal reply with a status and a reason; an error status is for misuse
     and faults. Executions of other tenants do not exist for the caller.
+
+    RunSkill, RunSkillStream and StartExecution honour the metadata `idempotency-key` (over REST
+    the header): 1 to 255 printable ASCII characters. A call that repeats the key of an
+    execution of its tenant gets that execution instead of a new one, and fails with
+    IDEMPOTENCY_KEY_REUSED when it asks for another run than the first did.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -85,9 +99,13 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     """RunSkillStream is RunSkill with every event as it happens; the last one is `finished`.
     When the caller goes away the run is cancelled. Needs `executions:run`.
     """
+    StartExecution: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.StartExecutionRequest, _execution_service_pb2.StartExecutionResponse]  # type: ignore[assignment]
+    """StartExecution accepts a run and replies at once with the queued execution. It runs to
+    its end whether anybody waits or not. Fails like RunSkill. Needs `executions:run`.
+    """
     GetExecution: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.GetExecutionRequest, _execution_pb2.Execution]  # type: ignore[assignment]
-    """GetExecution returns an execution in any state. Fails with EXECUTION_NOT_FOUND, also for
-    an id that is no UUID. Needs `executions:read`.
+    """GetExecution returns an execution in any state; with `wait` it gives it that long to end.
+    Fails with EXECUTION_NOT_FOUND, also for an id that is no UUID. Needs `executions:read`.
     """
     ListExecutions: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.ListExecutionsRequest, _execution_service_pb2.ListExecutionsResponse]  # type: ignore[assignment]
     """ListExecutions lists the tenant's executions, newest first, without their input, output,
@@ -111,6 +129,11 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
     """ExecutionService runs skills and shows what became of them. A skill that fails, times out
     or is refused is a normal reply with a status and a reason; an error status is for misuse
     and faults. Executions of other tenants do not exist for the caller.
+
+    RunSkill, RunSkillStream and StartExecution honour the metadata `idempotency-key` (over REST
+    the header): 1 to 255 printable ASCII characters. A call that repeats the key of an
+    execution of its tenant gets that execution instead of a new one, and fails with
+    IDEMPOTENCY_KEY_REUSED when it asks for another run than the first did.
     """
 
     @_abc_1.abstractmethod
@@ -135,13 +158,23 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def StartExecution(
+        self,
+        request: _execution_service_pb2.StartExecutionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_execution_service_pb2.StartExecutionResponse, _abc.Awaitable[_execution_service_pb2.StartExecutionResponse]]:
+        """StartExecution accepts a run and replies at once with the queued execution. It runs to
+        its end whether anybody waits or not. Fails like RunSkill. Needs `executions:run`.
+        """
+
+    @_abc_1.abstractmethod
     def GetExecution(
         self,
         request: _execution_service_pb2.GetExecutionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_execution_pb2.Execution, _abc.Awaitable[_execution_pb2.Execution]]:
-        """GetExecution returns an execution in any state. Fails with EXECUTION_NOT_FOUND, also for
-        an id that is no UUID. Needs `executions:read`.
+        """GetExecution returns an execution in any state; with `wait` it gives it that long to end.
+        Fails with EXECUTION_NOT_FOUND, also for an id that is no UUID. Needs `executions:read`.
         """
 
     @_abc_1.abstractmethod

@@ -27,7 +27,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n skillbox/registry/v1/skill.proto\x12\x14skillbox.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x01\n\x0cSkillSummary\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x17\n\x04lang\x18\x04 \x01(\tH\x00R\x04lang\x88\x01\x01\x42\x07\n\x05_lang\"5\n\tResources\x12\x10\n\x03\x63pu\x18\x01 \x01(\tR\x03\x63pu\x12\x16\n\x06memory\x18\x02 \x01(\tR\x06memory\"\xff\x04\n\x05Skill\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x17\n\x04lang\x18\x04 \x01(\tH\x00R\x04lang\x88\x01\x01\x12\x14\n\x05image\x18\x05 \x01(\tR\x05image\x12\"\n\x0cinstructions\x18\x06 \x01(\tR\x0cinstructions\x12\x18\n\x07timeout\x18\x07 \x01(\tR\x07timeout\x12=\n\tresources\x18\x08 \x01(\x0b\x32\x1f.skillbox.registry.v1.ResourcesR\tresources\x12\x12\n\x04mode\x18\t \x01(\tR\x04mode\x12\x1e\n\nentrypoint\x18\n \x01(\tR\nentrypoint\x12\x1c\n\x06\x64igest\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03R\x06\x64igest\x12#\n\nsize_bytes\x18\x0c \x01(\x05\x42\x04\xe2\x41\x01\x03R\tsizeBytes\x12:\n\x0cinput_schema\x18\r \x01(\x0b\x32\x17.google.protobuf.StructR\x0binputSchema\x12<\n\routput_schema\x18\x0e \x01(\x0b\x32\x17.google.protobuf.StructR\x0coutputSchema\x12?\n\ncreated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\x12?\n\nupdated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tupdatedAtB\x07\n\x05_langb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n skillbox/registry/v1/skill.proto\x12\x14skillbox.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x01\n\x0cSkillSummary\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x17\n\x04lang\x18\x04 \x01(\tH\x00R\x04lang\x88\x01\x01\x42\x07\n\x05_lang\"5\n\tResources\x12\x10\n\x03\x63pu\x18\x01 \x01(\tR\x03\x63pu\x12\x16\n\x06memory\x18\x02 \x01(\tR\x06memory\"<\n\x0c\x44\x65pendencies\x12\x16\n\x06status\x18\x01 \x01(\tR\x06status\x12\x14\n\x05\x65rror\x18\x02 \x01(\tR\x05\x65rror\"\xe7\x05\n\x05Skill\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x17\n\x04lang\x18\x04 \x01(\tH\x00R\x04lang\x88\x01\x01\x12\x14\n\x05image\x18\x05 \x01(\tR\x05image\x12\"\n\x0cinstructions\x18\x06 \x01(\tR\x0cinstructions\x12\x18\n\x07timeout\x18\x07 \x01(\tR\x07timeout\x12=\n\tresources\x18\x08 \x01(\x0b\x32\x1f.skillbox.registry.v1.ResourcesR\tresources\x12\x12\n\x04mode\x18\t \x01(\tR\x04mode\x12\x1e\n\nentrypoint\x18\n \x01(\tR\nentrypoint\x12\x1c\n\x06\x64igest\x18\x0b \x01(\tB\x04\xe2\x41\x01\x03R\x06\x64igest\x12#\n\nsize_bytes\x18\x0c \x01(\x05\x42\x04\xe2\x41\x01\x03R\tsizeBytes\x12:\n\x0cinput_schema\x18\r \x01(\x0b\x32\x17.google.protobuf.StructR\x0binputSchema\x12<\n\routput_schema\x18\x0e \x01(\x0b\x32\x17.google.protobuf.StructR\x0coutputSchema\x12?\n\ncreated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\x12?\n\nupdated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tupdatedAt\x12\x18\n\x07runtime\x18\x11 \x01(\tR\x07runtime\x12L\n\x0c\x64\x65pendencies\x18\x12 \x01(\x0b\x32\".skillbox.registry.v1.DependenciesB\x04\xe2\x41\x01\x03R\x0c\x64\x65pendenciesB\x07\n\x05_langb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,10 +42,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SKILL'].fields_by_name['created_at']._serialized_options = b'\342A\001\003'
   _globals['_SKILL'].fields_by_name['updated_at']._loaded_options = None
   _globals['_SKILL'].fields_by_name['updated_at']._serialized_options = b'\342A\001\003'
+  _globals['_SKILL'].fields_by_name['dependencies']._loaded_options = None
+  _globals['_SKILL'].fields_by_name['dependencies']._serialized_options = b'\342A\001\003'
   _globals['_SKILLSUMMARY']._serialized_start=155
   _globals['_SKILLSUMMARY']._serialized_end=283
   _globals['_RESOURCES']._serialized_start=285
   _globals['_RESOURCES']._serialized_end=338
-  _globals['_SKILL']._serialized_start=341
-  _globals['_SKILL']._serialized_end=980
+  _globals['_DEPENDENCIES']._serialized_start=340
+  _globals['_DEPENDENCIES']._serialized_end=400
+  _globals['_SKILL']._serialized_start=403
+  _globals['_SKILL']._serialized_end=1146
 # @@protoc_insertion_point(module_scope)

@@ -30,8 +30,16 @@ class Resources(_message.Message):
     memory: str
     def __init__(self, cpu: _Optional[str] = ..., memory: _Optional[str] = ...) -> None: ...
 
+class Dependencies(_message.Message):
+    __slots__ = ("status", "error")
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    status: str
+    error: str
+    def __init__(self, status: _Optional[str] = ..., error: _Optional[str] = ...) -> None: ...
+
 class Skill(_message.Message):
-    __slots__ = ("name", "version", "description", "lang", "image", "instructions", "timeout", "resources", "mode", "entrypoint", "digest", "size_bytes", "input_schema", "output_schema", "created_at", "updated_at")
+    __slots__ = ("name", "version", "description", "lang", "image", "instructions", "timeout", "resources", "mode", "entrypoint", "digest", "size_bytes", "input_schema", "output_schema", "created_at", "updated_at", "runtime", "dependencies")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -48,6 +56,8 @@ class Skill(_message.Message):
     OUTPUT_SCHEMA_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     UPDATED_AT_FIELD_NUMBER: _ClassVar[int]
+    RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    DEPENDENCIES_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     description: str
@@ -64,4 +74,6 @@ class Skill(_message.Message):
     output_schema: _struct_pb2.Struct
     created_at: _timestamp_pb2.Timestamp
     updated_at: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., description: _Optional[str] = ..., lang: _Optional[str] = ..., image: _Optional[str] = ..., instructions: _Optional[str] = ..., timeout: _Optional[str] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., mode: _Optional[str] = ..., entrypoint: _Optional[str] = ..., digest: _Optional[str] = ..., size_bytes: _Optional[int] = ..., input_schema: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., output_schema: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    runtime: str
+    dependencies: Dependencies
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., description: _Optional[str] = ..., lang: _Optional[str] = ..., image: _Optional[str] = ..., instructions: _Optional[str] = ..., timeout: _Optional[str] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., mode: _Optional[str] = ..., entrypoint: _Optional[str] = ..., digest: _Optional[str] = ..., size_bytes: _Optional[int] = ..., input_schema: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., output_schema: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., runtime: _Optional[str] = ..., dependencies: _Optional[_Union[Dependencies, _Mapping]] = ...) -> None: ...

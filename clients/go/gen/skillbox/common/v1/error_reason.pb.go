@@ -83,6 +83,10 @@ const (
 	// ERROR_REASON_SKILL_FILE_NOT_FOUND: the version's archive has no such file.
 	// NOT_FOUND, REST 404 `not_found`.
 	ErrorReason_ERROR_REASON_SKILL_FILE_NOT_FOUND ErrorReason = 16
+	// ERROR_REASON_IDEMPOTENCY_KEY_REUSED: the idempotency key belongs to another request of the
+	// tenant than this one. Nothing was recorded. FAILED_PRECONDITION, REST 422
+	// `idempotency_key_reused`.
+	ErrorReason_ERROR_REASON_IDEMPOTENCY_KEY_REUSED ErrorReason = 17
 )
 
 // Enum value maps for ErrorReason.
@@ -105,6 +109,7 @@ var (
 		14: "ERROR_REASON_INTERNAL",
 		15: "ERROR_REASON_PATH_NOT_FOUND",
 		16: "ERROR_REASON_SKILL_FILE_NOT_FOUND",
+		17: "ERROR_REASON_IDEMPOTENCY_KEY_REUSED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":            0,
@@ -124,6 +129,7 @@ var (
 		"ERROR_REASON_INTERNAL":               14,
 		"ERROR_REASON_PATH_NOT_FOUND":         15,
 		"ERROR_REASON_SKILL_FILE_NOT_FOUND":   16,
+		"ERROR_REASON_IDEMPOTENCY_KEY_REUSED": 17,
 	}
 )
 
@@ -158,7 +164,7 @@ var File_skillbox_common_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_skillbox_common_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"%skillbox/common/v1/error_reason.proto\x12\x12skillbox.common.v1*\xe1\x04\n" +
+	"%skillbox/common/v1/error_reason.proto\x12\x12skillbox.common.v1*\x8a\x05\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dERROR_REASON_INVALID_ARGUMENT\x10\x01\x12 \n" +
@@ -177,7 +183,8 @@ const file_skillbox_common_v1_error_reason_proto_rawDesc = "" +
 	"#ERROR_REASON_DEPENDENCY_UNAVAILABLE\x10\r\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x0e\x12\x1f\n" +
 	"\x1bERROR_REASON_PATH_NOT_FOUND\x10\x0f\x12%\n" +
-	"!ERROR_REASON_SKILL_FILE_NOT_FOUND\x10\x10B\xe1\x01\n" +
+	"!ERROR_REASON_SKILL_FILE_NOT_FOUND\x10\x10\x12'\n" +
+	"#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10\x11B\xe1\x01\n" +
 	"\x16com.skillbox.common.v1B\x10ErrorReasonProtoP\x01ZKgithub.com/skillbox-dev/skillbox/clients/go/gen/skillbox/common/v1;commonv1\xa2\x02\x03SCX\xaa\x02\x12Skillbox.Common.V1\xca\x02\x12Skillbox\\Common\\V1\xe2\x02\x1eSkillbox\\Common\\V1\\GPBMetadata\xea\x02\x14Skillbox::Common::V1b\x06proto3"
 
 var (

@@ -135,6 +135,12 @@ const (
 	ExecutionReason_EXECUTION_REASON_EXECUTOR_LOST ExecutionReason = 16
 	// EXECUTION_REASON_INTERNAL: a fault of Skillbox itself.
 	ExecutionReason_EXECUTION_REASON_INTERNAL ExecutionReason = 17
+	// EXECUTION_REASON_DEPENDENCY_FAILED: the packages that the skill asks for could not be
+	// installed; the error quotes the installer.
+	ExecutionReason_EXECUTION_REASON_DEPENDENCY_FAILED ExecutionReason = 18
+	// EXECUTION_REASON_RUNTIME_NOT_ALLOWED: the skill asks for an OCI runtime that the operator
+	// does not offer.
+	ExecutionReason_EXECUTION_REASON_RUNTIME_NOT_ALLOWED ExecutionReason = 19
 )
 
 // Enum value maps for ExecutionReason.
@@ -158,6 +164,8 @@ var (
 		15: "EXECUTION_REASON_RUNNER_FAULT",
 		16: "EXECUTION_REASON_EXECUTOR_LOST",
 		17: "EXECUTION_REASON_INTERNAL",
+		18: "EXECUTION_REASON_DEPENDENCY_FAILED",
+		19: "EXECUTION_REASON_RUNTIME_NOT_ALLOWED",
 	}
 	ExecutionReason_value = map[string]int32{
 		"EXECUTION_REASON_UNSPECIFIED":         0,
@@ -178,6 +186,8 @@ var (
 		"EXECUTION_REASON_RUNNER_FAULT":        15,
 		"EXECUTION_REASON_EXECUTOR_LOST":       16,
 		"EXECUTION_REASON_INTERNAL":            17,
+		"EXECUTION_REASON_DEPENDENCY_FAILED":   18,
+		"EXECUTION_REASON_RUNTIME_NOT_ALLOWED": 19,
 	}
 )
 
@@ -419,7 +429,10 @@ type Execution struct {
 	// finished_at is when it ended; unset until then.
 	FinishedAt *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=finished_at,json=finishedAt,proto3" json:"finished_at,omitempty"`
 	// sandbox is the evidence of how it was isolated; unset when no sandbox was used.
-	Sandbox       *Sandbox `protobuf:"bytes,20,opt,name=sandbox,proto3" json:"sandbox,omitempty"`
+	Sandbox *Sandbox `protobuf:"bytes,20,opt,name=sandbox,proto3" json:"sandbox,omitempty"`
+	// queue_position counts the queued executions of the tenant up to this one; 0 when it is not
+	// queued.
+	QueuePosition int32 `protobuf:"varint,21,opt,name=queue_position,json=queuePosition,proto3" json:"queue_position,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -594,6 +607,13 @@ func (x *Execution) GetSandbox() *Sandbox {
 	return nil
 }
 
+func (x *Execution) GetQueuePosition() int32 {
+	if x != nil {
+		return x.QueuePosition
+	}
+	return 0
+}
+
 var File_skillbox_executor_v1_execution_proto protoreflect.FileDescriptor
 
 const file_skillbox_executor_v1_execution_proto_rawDesc = "" +
@@ -610,7 +630,7 @@ const file_skillbox_executor_v1_execution_proto_rawDesc = "" +
 	"\fimage_digest\x18\x04 \x01(\tR\vimageDigest\x12\x0e\n" +
 	"\x02id\x18\x05 \x01(\tR\x02id\x12\x14\n" +
 	"\x05start\x18\x06 \x01(\tR\x05start\x129\n" +
-	"\bcontrols\x18\a \x03(\v2\x1d.skillbox.executor.v1.ControlR\bcontrols\"\xb3\a\n" +
+	"\bcontrols\x18\a \x03(\v2\x1d.skillbox.executor.v1.ControlR\bcontrols\"\xe0\a\n" +
 	"\tExecution\x12\x14\n" +
 	"\x02id\x18\x01 \x01(\tB\x04\xe2A\x01\x03R\x02id\x12!\n" +
 	"\ttenant_id\x18\x02 \x01(\tB\x04\xe2A\x01\x03R\btenantId\x12#\n" +
@@ -640,7 +660,8 @@ const file_skillbox_executor_v1_execution_proto_rawDesc = "" +
 	"started_at\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\tstartedAt\x12A\n" +
 	"\vfinished_at\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\n" +
 	"finishedAt\x12=\n" +
-	"\asandbox\x18\x14 \x01(\v2\x1d.skillbox.executor.v1.SandboxB\x04\xe2A\x01\x03R\asandboxB\f\n" +
+	"\asandbox\x18\x14 \x01(\v2\x1d.skillbox.executor.v1.SandboxB\x04\xe2A\x01\x03R\asandbox\x12+\n" +
+	"\x0equeue_position\x18\x15 \x01(\x05B\x04\xe2A\x01\x03R\rqueuePositionB\f\n" +
 	"\n" +
 	"_exit_code*\xe7\x01\n" +
 	"\x0fExecutionStatus\x12 \n" +
@@ -650,7 +671,7 @@ const file_skillbox_executor_v1_execution_proto_rawDesc = "" +
 	"\x18EXECUTION_STATUS_SUCCESS\x10\x03\x12\x1b\n" +
 	"\x17EXECUTION_STATUS_FAILED\x10\x04\x12\x1c\n" +
 	"\x18EXECUTION_STATUS_TIMEOUT\x10\x05\x12\x1e\n" +
-	"\x1aEXECUTION_STATUS_CANCELLED\x10\x06*\x8b\x05\n" +
+	"\x1aEXECUTION_STATUS_CANCELLED\x10\x06*\xdd\x05\n" +
 	"\x0fExecutionReason\x12 \n" +
 	"\x1cEXECUTION_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aEXECUTION_REASON_EXIT_CODE\x10\x01\x12\x1b\n" +
@@ -670,7 +691,9 @@ const file_skillbox_executor_v1_execution_proto_rawDesc = "" +
 	"\x1cEXECUTION_REASON_ENGINE_LOST\x10\x0e\x12!\n" +
 	"\x1dEXECUTION_REASON_RUNNER_FAULT\x10\x0f\x12\"\n" +
 	"\x1eEXECUTION_REASON_EXECUTOR_LOST\x10\x10\x12\x1d\n" +
-	"\x19EXECUTION_REASON_INTERNAL\x10\x11B\xed\x01\n" +
+	"\x19EXECUTION_REASON_INTERNAL\x10\x11\x12&\n" +
+	"\"EXECUTION_REASON_DEPENDENCY_FAILED\x10\x12\x12(\n" +
+	"$EXECUTION_REASON_RUNTIME_NOT_ALLOWED\x10\x13B\xed\x01\n" +
 	"\x18com.skillbox.executor.v1B\x0eExecutionProtoP\x01ZOgithub.com/skillbox-dev/skillbox/clients/go/gen/skillbox/executor/v1;executorv1\xa2\x02\x03SEX\xaa\x02\x14Skillbox.Executor.V1\xca\x02\x14Skillbox\\Executor\\V1\xe2\x02 Skillbox\\Executor\\V1\\GPBMetadata\xea\x02\x16Skillbox::Executor::V1b\x06proto3"
 
 var (

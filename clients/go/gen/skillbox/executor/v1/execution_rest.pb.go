@@ -27,7 +27,10 @@ const (
 type GetExecutionRestRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// id of the execution, a UUID.
-	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// wait is how long the reply may be held back for the execution to end, such as `30s`; at
+	// most 10 minutes. Empty: not at all.
+	Wait          string `protobuf:"bytes,2,opt,name=wait,proto3" json:"wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -65,6 +68,13 @@ func (*GetExecutionRestRequest) Descriptor() ([]byte, []int) {
 func (x *GetExecutionRestRequest) GetId() string {
 	if x != nil {
 		return x.Id
+	}
+	return ""
+}
+
+func (x *GetExecutionRestRequest) GetWait() string {
+	if x != nil {
+		return x.Wait
 	}
 	return ""
 }
@@ -311,9 +321,10 @@ var File_skillbox_executor_v1_execution_rest_proto protoreflect.FileDescriptor
 
 const file_skillbox_executor_v1_execution_rest_proto_rawDesc = "" +
 	"\n" +
-	")skillbox/executor/v1/execution_rest.proto\x12\x14skillbox.executor.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"/\n" +
+	")skillbox/executor/v1/execution_rest.proto\x12\x14skillbox.executor.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"I\n" +
 	"\x17GetExecutionRestRequest\x12\x14\n" +
-	"\x02id\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x02id\"\x9d\x01\n" +
+	"\x02id\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x02id\x12\x18\n" +
+	"\x04wait\x18\x02 \x01(\tB\x04\xe2A\x01\x01R\x04wait\"\x9d\x01\n" +
 	"\x19ListExecutionsRestRequest\x12!\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\x04\xe2A\x01\x01R\bpageSize\x12#\n" +
 	"\n" +

@@ -36,9 +36,11 @@ const (
 // has to survive byte for byte, or are no JSON at all. gRPC clients use ExecutionService.
 type ExecutionRestServiceClient interface {
 	// RunSkillRest is POST /v1/executions: `{"skill","version"?,"input"?,"env"?,"entrypoint"?,
-	// "args"?}`. Replies 200 with the result when the skill has ended.
+	// "args"?}`. Replies 200 with the result when the skill has ended; with the header
+	// `Prefer: respond-async` 202 with the queued execution and its `Location`, at once.
 	RunSkillRest(ctx context.Context, in *httpbody.HttpBody, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
-	// GetExecutionRest is GET /v1/executions/{id}: the execution in any state.
+	// GetExecutionRest is GET /v1/executions/{id}: the execution in any state; `?wait=30s` gives
+	// it that long to end.
 	GetExecutionRest(ctx context.Context, in *GetExecutionRestRequest, opts ...grpc.CallOption) (*httpbody.HttpBody, error)
 	// ListExecutionsRest is GET /v1/executions: `{"executions":[…],"next_page_token"?}`, newest
 	// first, without input, output, logs and files.
@@ -148,9 +150,11 @@ type ExecutionRestService_WatchExecutionRestClient = grpc.ServerStreamingClient[
 // has to survive byte for byte, or are no JSON at all. gRPC clients use ExecutionService.
 type ExecutionRestServiceServer interface {
 	// RunSkillRest is POST /v1/executions: `{"skill","version"?,"input"?,"env"?,"entrypoint"?,
-	// "args"?}`. Replies 200 with the result when the skill has ended.
+	// "args"?}`. Replies 200 with the result when the skill has ended; with the header
+	// `Prefer: respond-async` 202 with the queued execution and its `Location`, at once.
 	RunSkillRest(context.Context, *httpbody.HttpBody) (*httpbody.HttpBody, error)
-	// GetExecutionRest is GET /v1/executions/{id}: the execution in any state.
+	// GetExecutionRest is GET /v1/executions/{id}: the execution in any state; `?wait=30s` gives
+	// it that long to end.
 	GetExecutionRest(context.Context, *GetExecutionRestRequest) (*httpbody.HttpBody, error)
 	// ListExecutionsRest is GET /v1/executions: `{"executions":[…],"next_page_token"?}`, newest
 	// first, without input, output, logs and files.

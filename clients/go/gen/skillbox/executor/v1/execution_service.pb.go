@@ -10,6 +10,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	structpb "google.golang.org/protobuf/types/known/structpb"
 	reflect "reflect"
 	sync "sync"
@@ -351,18 +352,113 @@ func (x *RunSkillStreamResponse) GetExecution() *Execution {
 	return nil
 }
 
+// StartExecutionRequest asks for a run.
+type StartExecutionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// run says what to run.
+	Run           *SkillRun `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartExecutionRequest) Reset() {
+	*x = StartExecutionRequest{}
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartExecutionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartExecutionRequest) ProtoMessage() {}
+
+func (x *StartExecutionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartExecutionRequest.ProtoReflect.Descriptor instead.
+func (*StartExecutionRequest) Descriptor() ([]byte, []int) {
+	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *StartExecutionRequest) GetRun() *SkillRun {
+	if x != nil {
+		return x.Run
+	}
+	return nil
+}
+
+// StartExecutionResponse shows the accepted execution.
+type StartExecutionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// execution, queued unless it has started already.
+	Execution     *Execution `protobuf:"bytes,1,opt,name=execution,proto3" json:"execution,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartExecutionResponse) Reset() {
+	*x = StartExecutionResponse{}
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartExecutionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartExecutionResponse) ProtoMessage() {}
+
+func (x *StartExecutionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartExecutionResponse.ProtoReflect.Descriptor instead.
+func (*StartExecutionResponse) Descriptor() ([]byte, []int) {
+	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *StartExecutionResponse) GetExecution() *Execution {
+	if x != nil {
+		return x.Execution
+	}
+	return nil
+}
+
 // GetExecutionRequest names an execution.
 type GetExecutionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// id of the execution, a UUID.
-	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// wait is how long the reply may be held back for the execution to end, at most 10 minutes.
+	// Unset: not at all.
+	Wait          *durationpb.Duration `protobuf:"bytes,2,opt,name=wait,proto3" json:"wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetExecutionRequest) Reset() {
 	*x = GetExecutionRequest{}
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[5]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -374,7 +470,7 @@ func (x *GetExecutionRequest) String() string {
 func (*GetExecutionRequest) ProtoMessage() {}
 
 func (x *GetExecutionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[5]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -387,7 +483,7 @@ func (x *GetExecutionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetExecutionRequest.ProtoReflect.Descriptor instead.
 func (*GetExecutionRequest) Descriptor() ([]byte, []int) {
-	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{5}
+	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetExecutionRequest) GetId() string {
@@ -395,6 +491,13 @@ func (x *GetExecutionRequest) GetId() string {
 		return x.Id
 	}
 	return ""
+}
+
+func (x *GetExecutionRequest) GetWait() *durationpb.Duration {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
 }
 
 // ListExecutionsRequest asks for one page.
@@ -414,7 +517,7 @@ type ListExecutionsRequest struct {
 
 func (x *ListExecutionsRequest) Reset() {
 	*x = ListExecutionsRequest{}
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[6]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -426,7 +529,7 @@ func (x *ListExecutionsRequest) String() string {
 func (*ListExecutionsRequest) ProtoMessage() {}
 
 func (x *ListExecutionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[6]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -439,7 +542,7 @@ func (x *ListExecutionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExecutionsRequest.ProtoReflect.Descriptor instead.
 func (*ListExecutionsRequest) Descriptor() ([]byte, []int) {
-	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{6}
+	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListExecutionsRequest) GetPageSize() int32 {
@@ -483,7 +586,7 @@ type ListExecutionsResponse struct {
 
 func (x *ListExecutionsResponse) Reset() {
 	*x = ListExecutionsResponse{}
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[7]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -495,7 +598,7 @@ func (x *ListExecutionsResponse) String() string {
 func (*ListExecutionsResponse) ProtoMessage() {}
 
 func (x *ListExecutionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[7]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -508,7 +611,7 @@ func (x *ListExecutionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExecutionsResponse.ProtoReflect.Descriptor instead.
 func (*ListExecutionsResponse) Descriptor() ([]byte, []int) {
-	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{7}
+	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListExecutionsResponse) GetExecutions() []*Execution {
@@ -536,7 +639,7 @@ type CancelExecutionRequest struct {
 
 func (x *CancelExecutionRequest) Reset() {
 	*x = CancelExecutionRequest{}
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[8]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -548,7 +651,7 @@ func (x *CancelExecutionRequest) String() string {
 func (*CancelExecutionRequest) ProtoMessage() {}
 
 func (x *CancelExecutionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[8]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -561,7 +664,7 @@ func (x *CancelExecutionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelExecutionRequest.ProtoReflect.Descriptor instead.
 func (*CancelExecutionRequest) Descriptor() ([]byte, []int) {
-	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{8}
+	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CancelExecutionRequest) GetId() string {
@@ -582,7 +685,7 @@ type CancelExecutionResponse struct {
 
 func (x *CancelExecutionResponse) Reset() {
 	*x = CancelExecutionResponse{}
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[9]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -594,7 +697,7 @@ func (x *CancelExecutionResponse) String() string {
 func (*CancelExecutionResponse) ProtoMessage() {}
 
 func (x *CancelExecutionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[9]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -607,7 +710,7 @@ func (x *CancelExecutionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelExecutionResponse.ProtoReflect.Descriptor instead.
 func (*CancelExecutionResponse) Descriptor() ([]byte, []int) {
-	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{9}
+	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CancelExecutionResponse) GetExecution() *Execution {
@@ -630,7 +733,7 @@ type WatchExecutionRequest struct {
 
 func (x *WatchExecutionRequest) Reset() {
 	*x = WatchExecutionRequest{}
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[10]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -642,7 +745,7 @@ func (x *WatchExecutionRequest) String() string {
 func (*WatchExecutionRequest) ProtoMessage() {}
 
 func (x *WatchExecutionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[10]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -655,7 +758,7 @@ func (x *WatchExecutionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchExecutionRequest.ProtoReflect.Descriptor instead.
 func (*WatchExecutionRequest) Descriptor() ([]byte, []int) {
-	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{10}
+	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WatchExecutionRequest) GetId() string {
@@ -683,7 +786,7 @@ type WatchExecutionResponse struct {
 
 func (x *WatchExecutionResponse) Reset() {
 	*x = WatchExecutionResponse{}
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[11]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -695,7 +798,7 @@ func (x *WatchExecutionResponse) String() string {
 func (*WatchExecutionResponse) ProtoMessage() {}
 
 func (x *WatchExecutionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[11]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -708,7 +811,7 @@ func (x *WatchExecutionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchExecutionResponse.ProtoReflect.Descriptor instead.
 func (*WatchExecutionResponse) Descriptor() ([]byte, []int) {
-	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{11}
+	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WatchExecutionResponse) GetEvent() *ExecutionEvent {
@@ -731,7 +834,7 @@ type GetExecutionLogsRequest struct {
 
 func (x *GetExecutionLogsRequest) Reset() {
 	*x = GetExecutionLogsRequest{}
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[12]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -743,7 +846,7 @@ func (x *GetExecutionLogsRequest) String() string {
 func (*GetExecutionLogsRequest) ProtoMessage() {}
 
 func (x *GetExecutionLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[12]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -756,7 +859,7 @@ func (x *GetExecutionLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetExecutionLogsRequest.ProtoReflect.Descriptor instead.
 func (*GetExecutionLogsRequest) Descriptor() ([]byte, []int) {
-	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{12}
+	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetExecutionLogsRequest) GetId() string {
@@ -784,7 +887,7 @@ type GetExecutionLogsResponse struct {
 
 func (x *GetExecutionLogsResponse) Reset() {
 	*x = GetExecutionLogsResponse{}
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[13]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -796,7 +899,7 @@ func (x *GetExecutionLogsResponse) String() string {
 func (*GetExecutionLogsResponse) ProtoMessage() {}
 
 func (x *GetExecutionLogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[13]
+	mi := &file_skillbox_executor_v1_execution_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -809,7 +912,7 @@ func (x *GetExecutionLogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetExecutionLogsResponse.ProtoReflect.Descriptor instead.
 func (*GetExecutionLogsResponse) Descriptor() ([]byte, []int) {
-	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{13}
+	return file_skillbox_executor_v1_execution_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetExecutionLogsResponse) GetLog() *Log {
@@ -823,7 +926,7 @@ var File_skillbox_executor_v1_execution_service_proto protoreflect.FileDescripto
 
 const file_skillbox_executor_v1_execution_service_proto_rawDesc = "" +
 	"\n" +
-	",skillbox/executor/v1/execution_service.proto\x12\x14skillbox.executor.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a skillbox/executor/v1/event.proto\x1a$skillbox/executor/v1/execution.proto\"\xe7\x02\n" +
+	",skillbox/executor/v1/execution_service.proto\x12\x14skillbox.executor.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a skillbox/executor/v1/event.proto\x1a$skillbox/executor/v1/execution.proto\"\xe7\x02\n" +
 	"\bSkillRun\x12\x1a\n" +
 	"\x05skill\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x05skill\x12\x1e\n" +
 	"\aversion\x18\x02 \x01(\tB\x04\xe2A\x01\x01R\aversion\x124\n" +
@@ -847,9 +950,14 @@ const file_skillbox_executor_v1_execution_service_proto_rawDesc = "" +
 	"\x03run\x18\x01 \x01(\v2\x1e.skillbox.executor.v1.SkillRunB\x04\xe2A\x01\x02R\x03run\"\x93\x01\n" +
 	"\x16RunSkillStreamResponse\x12:\n" +
 	"\x05event\x18\x01 \x01(\v2$.skillbox.executor.v1.ExecutionEventR\x05event\x12=\n" +
-	"\texecution\x18\x02 \x01(\v2\x1f.skillbox.executor.v1.ExecutionR\texecution\"+\n" +
+	"\texecution\x18\x02 \x01(\v2\x1f.skillbox.executor.v1.ExecutionR\texecution\"O\n" +
+	"\x15StartExecutionRequest\x126\n" +
+	"\x03run\x18\x01 \x01(\v2\x1e.skillbox.executor.v1.SkillRunB\x04\xe2A\x01\x02R\x03run\"W\n" +
+	"\x16StartExecutionResponse\x12=\n" +
+	"\texecution\x18\x01 \x01(\v2\x1f.skillbox.executor.v1.ExecutionR\texecution\"`\n" +
 	"\x13GetExecutionRequest\x12\x14\n" +
-	"\x02id\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x02id\"\xc0\x01\n" +
+	"\x02id\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x02id\x123\n" +
+	"\x04wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x04\xe2A\x01\x01R\x04wait\"\xc0\x01\n" +
 	"\x15ListExecutionsRequest\x12!\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\x04\xe2A\x01\x01R\bpageSize\x12#\n" +
 	"\n" +
@@ -874,10 +982,11 @@ const file_skillbox_executor_v1_execution_service_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\x04\xe2A\x01\x02R\x02id\x12\x1c\n" +
 	"\x06follow\x18\x02 \x01(\bB\x04\xe2A\x01\x01R\x06follow\"G\n" +
 	"\x18GetExecutionLogsResponse\x12+\n" +
-	"\x03log\x18\x01 \x01(\v2\x19.skillbox.executor.v1.LogR\x03log2\xf9\x05\n" +
+	"\x03log\x18\x01 \x01(\v2\x19.skillbox.executor.v1.LogR\x03log2\xe6\x06\n" +
 	"\x10ExecutionService\x12Y\n" +
 	"\bRunSkill\x12%.skillbox.executor.v1.RunSkillRequest\x1a&.skillbox.executor.v1.RunSkillResponse\x12m\n" +
-	"\x0eRunSkillStream\x12+.skillbox.executor.v1.RunSkillStreamRequest\x1a,.skillbox.executor.v1.RunSkillStreamResponse0\x01\x12Z\n" +
+	"\x0eRunSkillStream\x12+.skillbox.executor.v1.RunSkillStreamRequest\x1a,.skillbox.executor.v1.RunSkillStreamResponse0\x01\x12k\n" +
+	"\x0eStartExecution\x12+.skillbox.executor.v1.StartExecutionRequest\x1a,.skillbox.executor.v1.StartExecutionResponse\x12Z\n" +
 	"\fGetExecution\x12).skillbox.executor.v1.GetExecutionRequest\x1a\x1f.skillbox.executor.v1.Execution\x12k\n" +
 	"\x0eListExecutions\x12+.skillbox.executor.v1.ListExecutionsRequest\x1a,.skillbox.executor.v1.ListExecutionsResponse\x12n\n" +
 	"\x0fCancelExecution\x12,.skillbox.executor.v1.CancelExecutionRequest\x1a-.skillbox.executor.v1.CancelExecutionResponse\x12m\n" +
@@ -897,61 +1006,69 @@ func file_skillbox_executor_v1_execution_service_proto_rawDescGZIP() []byte {
 	return file_skillbox_executor_v1_execution_service_proto_rawDescData
 }
 
-var file_skillbox_executor_v1_execution_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_skillbox_executor_v1_execution_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_skillbox_executor_v1_execution_service_proto_goTypes = []any{
 	(*SkillRun)(nil),                 // 0: skillbox.executor.v1.SkillRun
 	(*RunSkillRequest)(nil),          // 1: skillbox.executor.v1.RunSkillRequest
 	(*RunSkillResponse)(nil),         // 2: skillbox.executor.v1.RunSkillResponse
 	(*RunSkillStreamRequest)(nil),    // 3: skillbox.executor.v1.RunSkillStreamRequest
 	(*RunSkillStreamResponse)(nil),   // 4: skillbox.executor.v1.RunSkillStreamResponse
-	(*GetExecutionRequest)(nil),      // 5: skillbox.executor.v1.GetExecutionRequest
-	(*ListExecutionsRequest)(nil),    // 6: skillbox.executor.v1.ListExecutionsRequest
-	(*ListExecutionsResponse)(nil),   // 7: skillbox.executor.v1.ListExecutionsResponse
-	(*CancelExecutionRequest)(nil),   // 8: skillbox.executor.v1.CancelExecutionRequest
-	(*CancelExecutionResponse)(nil),  // 9: skillbox.executor.v1.CancelExecutionResponse
-	(*WatchExecutionRequest)(nil),    // 10: skillbox.executor.v1.WatchExecutionRequest
-	(*WatchExecutionResponse)(nil),   // 11: skillbox.executor.v1.WatchExecutionResponse
-	(*GetExecutionLogsRequest)(nil),  // 12: skillbox.executor.v1.GetExecutionLogsRequest
-	(*GetExecutionLogsResponse)(nil), // 13: skillbox.executor.v1.GetExecutionLogsResponse
-	nil,                              // 14: skillbox.executor.v1.SkillRun.EnvEntry
-	(*structpb.Value)(nil),           // 15: google.protobuf.Value
-	(*Execution)(nil),                // 16: skillbox.executor.v1.Execution
-	(*ExecutionEvent)(nil),           // 17: skillbox.executor.v1.ExecutionEvent
-	(ExecutionStatus)(0),             // 18: skillbox.executor.v1.ExecutionStatus
-	(*Log)(nil),                      // 19: skillbox.executor.v1.Log
+	(*StartExecutionRequest)(nil),    // 5: skillbox.executor.v1.StartExecutionRequest
+	(*StartExecutionResponse)(nil),   // 6: skillbox.executor.v1.StartExecutionResponse
+	(*GetExecutionRequest)(nil),      // 7: skillbox.executor.v1.GetExecutionRequest
+	(*ListExecutionsRequest)(nil),    // 8: skillbox.executor.v1.ListExecutionsRequest
+	(*ListExecutionsResponse)(nil),   // 9: skillbox.executor.v1.ListExecutionsResponse
+	(*CancelExecutionRequest)(nil),   // 10: skillbox.executor.v1.CancelExecutionRequest
+	(*CancelExecutionResponse)(nil),  // 11: skillbox.executor.v1.CancelExecutionResponse
+	(*WatchExecutionRequest)(nil),    // 12: skillbox.executor.v1.WatchExecutionRequest
+	(*WatchExecutionResponse)(nil),   // 13: skillbox.executor.v1.WatchExecutionResponse
+	(*GetExecutionLogsRequest)(nil),  // 14: skillbox.executor.v1.GetExecutionLogsRequest
+	(*GetExecutionLogsResponse)(nil), // 15: skillbox.executor.v1.GetExecutionLogsResponse
+	nil,                              // 16: skillbox.executor.v1.SkillRun.EnvEntry
+	(*structpb.Value)(nil),           // 17: google.protobuf.Value
+	(*Execution)(nil),                // 18: skillbox.executor.v1.Execution
+	(*ExecutionEvent)(nil),           // 19: skillbox.executor.v1.ExecutionEvent
+	(*durationpb.Duration)(nil),      // 20: google.protobuf.Duration
+	(ExecutionStatus)(0),             // 21: skillbox.executor.v1.ExecutionStatus
+	(*Log)(nil),                      // 22: skillbox.executor.v1.Log
 }
 var file_skillbox_executor_v1_execution_service_proto_depIdxs = []int32{
-	15, // 0: skillbox.executor.v1.SkillRun.input:type_name -> google.protobuf.Value
-	14, // 1: skillbox.executor.v1.SkillRun.env:type_name -> skillbox.executor.v1.SkillRun.EnvEntry
+	17, // 0: skillbox.executor.v1.SkillRun.input:type_name -> google.protobuf.Value
+	16, // 1: skillbox.executor.v1.SkillRun.env:type_name -> skillbox.executor.v1.SkillRun.EnvEntry
 	0,  // 2: skillbox.executor.v1.RunSkillRequest.run:type_name -> skillbox.executor.v1.SkillRun
-	16, // 3: skillbox.executor.v1.RunSkillResponse.execution:type_name -> skillbox.executor.v1.Execution
+	18, // 3: skillbox.executor.v1.RunSkillResponse.execution:type_name -> skillbox.executor.v1.Execution
 	0,  // 4: skillbox.executor.v1.RunSkillStreamRequest.run:type_name -> skillbox.executor.v1.SkillRun
-	17, // 5: skillbox.executor.v1.RunSkillStreamResponse.event:type_name -> skillbox.executor.v1.ExecutionEvent
-	16, // 6: skillbox.executor.v1.RunSkillStreamResponse.execution:type_name -> skillbox.executor.v1.Execution
-	18, // 7: skillbox.executor.v1.ListExecutionsRequest.status:type_name -> skillbox.executor.v1.ExecutionStatus
-	16, // 8: skillbox.executor.v1.ListExecutionsResponse.executions:type_name -> skillbox.executor.v1.Execution
-	16, // 9: skillbox.executor.v1.CancelExecutionResponse.execution:type_name -> skillbox.executor.v1.Execution
-	17, // 10: skillbox.executor.v1.WatchExecutionResponse.event:type_name -> skillbox.executor.v1.ExecutionEvent
-	19, // 11: skillbox.executor.v1.GetExecutionLogsResponse.log:type_name -> skillbox.executor.v1.Log
-	1,  // 12: skillbox.executor.v1.ExecutionService.RunSkill:input_type -> skillbox.executor.v1.RunSkillRequest
-	3,  // 13: skillbox.executor.v1.ExecutionService.RunSkillStream:input_type -> skillbox.executor.v1.RunSkillStreamRequest
-	5,  // 14: skillbox.executor.v1.ExecutionService.GetExecution:input_type -> skillbox.executor.v1.GetExecutionRequest
-	6,  // 15: skillbox.executor.v1.ExecutionService.ListExecutions:input_type -> skillbox.executor.v1.ListExecutionsRequest
-	8,  // 16: skillbox.executor.v1.ExecutionService.CancelExecution:input_type -> skillbox.executor.v1.CancelExecutionRequest
-	10, // 17: skillbox.executor.v1.ExecutionService.WatchExecution:input_type -> skillbox.executor.v1.WatchExecutionRequest
-	12, // 18: skillbox.executor.v1.ExecutionService.GetExecutionLogs:input_type -> skillbox.executor.v1.GetExecutionLogsRequest
-	2,  // 19: skillbox.executor.v1.ExecutionService.RunSkill:output_type -> skillbox.executor.v1.RunSkillResponse
-	4,  // 20: skillbox.executor.v1.ExecutionService.RunSkillStream:output_type -> skillbox.executor.v1.RunSkillStreamResponse
-	16, // 21: skillbox.executor.v1.ExecutionService.GetExecution:output_type -> skillbox.executor.v1.Execution
-	7,  // 22: skillbox.executor.v1.ExecutionService.ListExecutions:output_type -> skillbox.executor.v1.ListExecutionsResponse
-	9,  // 23: skillbox.executor.v1.ExecutionService.CancelExecution:output_type -> skillbox.executor.v1.CancelExecutionResponse
-	11, // 24: skillbox.executor.v1.ExecutionService.WatchExecution:output_type -> skillbox.executor.v1.WatchExecutionResponse
-	13, // 25: skillbox.executor.v1.ExecutionService.GetExecutionLogs:output_type -> skillbox.executor.v1.GetExecutionLogsResponse
-	19, // [19:26] is the sub-list for method output_type
-	12, // [12:19] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	19, // 5: skillbox.executor.v1.RunSkillStreamResponse.event:type_name -> skillbox.executor.v1.ExecutionEvent
+	18, // 6: skillbox.executor.v1.RunSkillStreamResponse.execution:type_name -> skillbox.executor.v1.Execution
+	0,  // 7: skillbox.executor.v1.StartExecutionRequest.run:type_name -> skillbox.executor.v1.SkillRun
+	18, // 8: skillbox.executor.v1.StartExecutionResponse.execution:type_name -> skillbox.executor.v1.Execution
+	20, // 9: skillbox.executor.v1.GetExecutionRequest.wait:type_name -> google.protobuf.Duration
+	21, // 10: skillbox.executor.v1.ListExecutionsRequest.status:type_name -> skillbox.executor.v1.ExecutionStatus
+	18, // 11: skillbox.executor.v1.ListExecutionsResponse.executions:type_name -> skillbox.executor.v1.Execution
+	18, // 12: skillbox.executor.v1.CancelExecutionResponse.execution:type_name -> skillbox.executor.v1.Execution
+	19, // 13: skillbox.executor.v1.WatchExecutionResponse.event:type_name -> skillbox.executor.v1.ExecutionEvent
+	22, // 14: skillbox.executor.v1.GetExecutionLogsResponse.log:type_name -> skillbox.executor.v1.Log
+	1,  // 15: skillbox.executor.v1.ExecutionService.RunSkill:input_type -> skillbox.executor.v1.RunSkillRequest
+	3,  // 16: skillbox.executor.v1.ExecutionService.RunSkillStream:input_type -> skillbox.executor.v1.RunSkillStreamRequest
+	5,  // 17: skillbox.executor.v1.ExecutionService.StartExecution:input_type -> skillbox.executor.v1.StartExecutionRequest
+	7,  // 18: skillbox.executor.v1.ExecutionService.GetExecution:input_type -> skillbox.executor.v1.GetExecutionRequest
+	8,  // 19: skillbox.executor.v1.ExecutionService.ListExecutions:input_type -> skillbox.executor.v1.ListExecutionsRequest
+	10, // 20: skillbox.executor.v1.ExecutionService.CancelExecution:input_type -> skillbox.executor.v1.CancelExecutionRequest
+	12, // 21: skillbox.executor.v1.ExecutionService.WatchExecution:input_type -> skillbox.executor.v1.WatchExecutionRequest
+	14, // 22: skillbox.executor.v1.ExecutionService.GetExecutionLogs:input_type -> skillbox.executor.v1.GetExecutionLogsRequest
+	2,  // 23: skillbox.executor.v1.ExecutionService.RunSkill:output_type -> skillbox.executor.v1.RunSkillResponse
+	4,  // 24: skillbox.executor.v1.ExecutionService.RunSkillStream:output_type -> skillbox.executor.v1.RunSkillStreamResponse
+	6,  // 25: skillbox.executor.v1.ExecutionService.StartExecution:output_type -> skillbox.executor.v1.StartExecutionResponse
+	18, // 26: skillbox.executor.v1.ExecutionService.GetExecution:output_type -> skillbox.executor.v1.Execution
+	9,  // 27: skillbox.executor.v1.ExecutionService.ListExecutions:output_type -> skillbox.executor.v1.ListExecutionsResponse
+	11, // 28: skillbox.executor.v1.ExecutionService.CancelExecution:output_type -> skillbox.executor.v1.CancelExecutionResponse
+	13, // 29: skillbox.executor.v1.ExecutionService.WatchExecution:output_type -> skillbox.executor.v1.WatchExecutionResponse
+	15, // 30: skillbox.executor.v1.ExecutionService.GetExecutionLogs:output_type -> skillbox.executor.v1.GetExecutionLogsResponse
+	23, // [23:31] is the sub-list for method output_type
+	15, // [15:23] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_skillbox_executor_v1_execution_service_proto_init() }
@@ -971,7 +1088,7 @@ func file_skillbox_executor_v1_execution_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skillbox_executor_v1_execution_service_proto_rawDesc), len(file_skillbox_executor_v1_execution_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	ExecutionService_RunSkill_FullMethodName         = "/skillbox.executor.v1.ExecutionService/RunSkill"
 	ExecutionService_RunSkillStream_FullMethodName   = "/skillbox.executor.v1.ExecutionService/RunSkillStream"
+	ExecutionService_StartExecution_FullMethodName   = "/skillbox.executor.v1.ExecutionService/StartExecution"
 	ExecutionService_GetExecution_FullMethodName     = "/skillbox.executor.v1.ExecutionService/GetExecution"
 	ExecutionService_ListExecutions_FullMethodName   = "/skillbox.executor.v1.ExecutionService/ListExecutions"
 	ExecutionService_CancelExecution_FullMethodName  = "/skillbox.executor.v1.ExecutionService/CancelExecution"
@@ -35,6 +36,11 @@ const (
 // ExecutionService runs skills and shows what became of them. A skill that fails, times out
 // or is refused is a normal reply with a status and a reason; an error status is for misuse
 // and faults. Executions of other tenants do not exist for the caller.
+//
+// RunSkill, RunSkillStream and StartExecution honour the metadata `idempotency-key` (over REST
+// the header): 1 to 255 printable ASCII characters. A call that repeats the key of an
+// execution of its tenant gets that execution instead of a new one, and fails with
+// IDEMPOTENCY_KEY_REUSED when it asks for another run than the first did.
 type ExecutionServiceClient interface {
 	// RunSkill runs a skill and replies when it has ended. When the caller goes away the run is
 	// cancelled. Fails with SKILL_NOT_FOUND when the latest version of an unknown skill is
@@ -43,8 +49,11 @@ type ExecutionServiceClient interface {
 	// RunSkillStream is RunSkill with every event as it happens; the last one is `finished`.
 	// When the caller goes away the run is cancelled. Needs `executions:run`.
 	RunSkillStream(ctx context.Context, in *RunSkillStreamRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RunSkillStreamResponse], error)
-	// GetExecution returns an execution in any state. Fails with EXECUTION_NOT_FOUND, also for
-	// an id that is no UUID. Needs `executions:read`.
+	// StartExecution accepts a run and replies at once with the queued execution. It runs to
+	// its end whether anybody waits or not. Fails like RunSkill. Needs `executions:run`.
+	StartExecution(ctx context.Context, in *StartExecutionRequest, opts ...grpc.CallOption) (*StartExecutionResponse, error)
+	// GetExecution returns an execution in any state; with `wait` it gives it that long to end.
+	// Fails with EXECUTION_NOT_FOUND, also for an id that is no UUID. Needs `executions:read`.
 	GetExecution(ctx context.Context, in *GetExecutionRequest, opts ...grpc.CallOption) (*Execution, error)
 	// ListExecutions lists the tenant's executions, newest first, without their input, output,
 	// logs and files. Needs `executions:read`.
@@ -97,6 +106,16 @@ func (c *executionServiceClient) RunSkillStream(ctx context.Context, in *RunSkil
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ExecutionService_RunSkillStreamClient = grpc.ServerStreamingClient[RunSkillStreamResponse]
+
+func (c *executionServiceClient) StartExecution(ctx context.Context, in *StartExecutionRequest, opts ...grpc.CallOption) (*StartExecutionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StartExecutionResponse)
+	err := c.cc.Invoke(ctx, ExecutionService_StartExecution_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
 func (c *executionServiceClient) GetExecution(ctx context.Context, in *GetExecutionRequest, opts ...grpc.CallOption) (*Execution, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -173,6 +192,11 @@ type ExecutionService_GetExecutionLogsClient = grpc.ServerStreamingClient[GetExe
 // ExecutionService runs skills and shows what became of them. A skill that fails, times out
 // or is refused is a normal reply with a status and a reason; an error status is for misuse
 // and faults. Executions of other tenants do not exist for the caller.
+//
+// RunSkill, RunSkillStream and StartExecution honour the metadata `idempotency-key` (over REST
+// the header): 1 to 255 printable ASCII characters. A call that repeats the key of an
+// execution of its tenant gets that execution instead of a new one, and fails with
+// IDEMPOTENCY_KEY_REUSED when it asks for another run than the first did.
 type ExecutionServiceServer interface {
 	// RunSkill runs a skill and replies when it has ended. When the caller goes away the run is
 	// cancelled. Fails with SKILL_NOT_FOUND when the latest version of an unknown skill is
@@ -181,8 +205,11 @@ type ExecutionServiceServer interface {
 	// RunSkillStream is RunSkill with every event as it happens; the last one is `finished`.
 	// When the caller goes away the run is cancelled. Needs `executions:run`.
 	RunSkillStream(*RunSkillStreamRequest, grpc.ServerStreamingServer[RunSkillStreamResponse]) error
-	// GetExecution returns an execution in any state. Fails with EXECUTION_NOT_FOUND, also for
-	// an id that is no UUID. Needs `executions:read`.
+	// StartExecution accepts a run and replies at once with the queued execution. It runs to
+	// its end whether anybody waits or not. Fails like RunSkill. Needs `executions:run`.
+	StartExecution(context.Context, *StartExecutionRequest) (*StartExecutionResponse, error)
+	// GetExecution returns an execution in any state; with `wait` it gives it that long to end.
+	// Fails with EXECUTION_NOT_FOUND, also for an id that is no UUID. Needs `executions:read`.
 	GetExecution(context.Context, *GetExecutionRequest) (*Execution, error)
 	// ListExecutions lists the tenant's executions, newest first, without their input, output,
 	// logs and files. Needs `executions:read`.
@@ -212,6 +239,9 @@ func (UnimplementedExecutionServiceServer) RunSkill(context.Context, *RunSkillRe
 }
 func (UnimplementedExecutionServiceServer) RunSkillStream(*RunSkillStreamRequest, grpc.ServerStreamingServer[RunSkillStreamResponse]) error {
 	return status.Error(codes.Unimplemented, "method RunSkillStream not implemented")
+}
+func (UnimplementedExecutionServiceServer) StartExecution(context.Context, *StartExecutionRequest) (*StartExecutionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StartExecution not implemented")
 }
 func (UnimplementedExecutionServiceServer) GetExecution(context.Context, *GetExecutionRequest) (*Execution, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetExecution not implemented")
@@ -277,6 +307,24 @@ func _ExecutionService_RunSkillStream_Handler(srv interface{}, stream grpc.Serve
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ExecutionService_RunSkillStreamServer = grpc.ServerStreamingServer[RunSkillStreamResponse]
+
+func _ExecutionService_StartExecution_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StartExecutionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExecutionServiceServer).StartExecution(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ExecutionService_StartExecution_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExecutionServiceServer).StartExecution(ctx, req.(*StartExecutionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
 
 func _ExecutionService_GetExecution_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetExecutionRequest)
@@ -364,6 +412,10 @@ var ExecutionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RunSkill",
 			Handler:    _ExecutionService_RunSkill_Handler,
+		},
+		{
+			MethodName: "StartExecution",
+			Handler:    _ExecutionService_StartExecution_Handler,
 		},
 		{
 			MethodName: "GetExecution",

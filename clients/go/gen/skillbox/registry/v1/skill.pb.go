@@ -152,6 +152,61 @@ func (x *Resources) GetMemory() string {
 	return ""
 }
 
+// Dependencies say what became of the packages that a skill asks for.
+type Dependencies struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// status is `pending`, `ready` or `failed`.
+	Status string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	// error says why they failed, with the end of the installer's output.
+	Error         string `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Dependencies) Reset() {
+	*x = Dependencies{}
+	mi := &file_skillbox_registry_v1_skill_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Dependencies) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Dependencies) ProtoMessage() {}
+
+func (x *Dependencies) ProtoReflect() protoreflect.Message {
+	mi := &file_skillbox_registry_v1_skill_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Dependencies.ProtoReflect.Descriptor instead.
+func (*Dependencies) Descriptor() ([]byte, []int) {
+	return file_skillbox_registry_v1_skill_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Dependencies) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *Dependencies) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 // Skill is one version of a skill in full.
 type Skill struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -186,14 +241,19 @@ type Skill struct {
 	// created_at is when this version was first uploaded.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// updated_at is when its bytes were last replaced.
-	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	// runtime is the OCI runtime that the skill asks for, such as `runsc`; empty means the
+	// server's.
+	Runtime string `protobuf:"bytes,17,opt,name=runtime,proto3" json:"runtime,omitempty"`
+	// dependencies of the skill; unset when it asks for no packages.
+	Dependencies  *Dependencies `protobuf:"bytes,18,opt,name=dependencies,proto3" json:"dependencies,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Skill) Reset() {
 	*x = Skill{}
-	mi := &file_skillbox_registry_v1_skill_proto_msgTypes[2]
+	mi := &file_skillbox_registry_v1_skill_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -205,7 +265,7 @@ func (x *Skill) String() string {
 func (*Skill) ProtoMessage() {}
 
 func (x *Skill) ProtoReflect() protoreflect.Message {
-	mi := &file_skillbox_registry_v1_skill_proto_msgTypes[2]
+	mi := &file_skillbox_registry_v1_skill_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -218,7 +278,7 @@ func (x *Skill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Skill.ProtoReflect.Descriptor instead.
 func (*Skill) Descriptor() ([]byte, []int) {
-	return file_skillbox_registry_v1_skill_proto_rawDescGZIP(), []int{2}
+	return file_skillbox_registry_v1_skill_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Skill) GetName() string {
@@ -333,6 +393,20 @@ func (x *Skill) GetUpdatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Skill) GetRuntime() string {
+	if x != nil {
+		return x.Runtime
+	}
+	return ""
+}
+
+func (x *Skill) GetDependencies() *Dependencies {
+	if x != nil {
+		return x.Dependencies
+	}
+	return nil
+}
+
 var File_skillbox_registry_v1_skill_proto protoreflect.FileDescriptor
 
 const file_skillbox_registry_v1_skill_proto_rawDesc = "" +
@@ -346,7 +420,10 @@ const file_skillbox_registry_v1_skill_proto_rawDesc = "" +
 	"\x05_lang\"5\n" +
 	"\tResources\x12\x10\n" +
 	"\x03cpu\x18\x01 \x01(\tR\x03cpu\x12\x16\n" +
-	"\x06memory\x18\x02 \x01(\tR\x06memory\"\xff\x04\n" +
+	"\x06memory\x18\x02 \x01(\tR\x06memory\"<\n" +
+	"\fDependencies\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\x12\x14\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\"\xe7\x05\n" +
 	"\x05Skill\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12 \n" +
@@ -369,7 +446,9 @@ const file_skillbox_registry_v1_skill_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\tcreatedAt\x12?\n" +
 	"\n" +
-	"updated_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\tupdatedAtB\a\n" +
+	"updated_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\tupdatedAt\x12\x18\n" +
+	"\aruntime\x18\x11 \x01(\tR\aruntime\x12L\n" +
+	"\fdependencies\x18\x12 \x01(\v2\".skillbox.registry.v1.DependenciesB\x04\xe2A\x01\x03R\fdependenciesB\a\n" +
 	"\x05_langB\xe9\x01\n" +
 	"\x18com.skillbox.registry.v1B\n" +
 	"SkillProtoP\x01ZOgithub.com/skillbox-dev/skillbox/clients/go/gen/skillbox/registry/v1;registryv1\xa2\x02\x03SRX\xaa\x02\x14Skillbox.Registry.V1\xca\x02\x14Skillbox\\Registry\\V1\xe2\x02 Skillbox\\Registry\\V1\\GPBMetadata\xea\x02\x16Skillbox::Registry::V1b\x06proto3"
@@ -386,25 +465,27 @@ func file_skillbox_registry_v1_skill_proto_rawDescGZIP() []byte {
 	return file_skillbox_registry_v1_skill_proto_rawDescData
 }
 
-var file_skillbox_registry_v1_skill_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_skillbox_registry_v1_skill_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_skillbox_registry_v1_skill_proto_goTypes = []any{
 	(*SkillSummary)(nil),          // 0: skillbox.registry.v1.SkillSummary
 	(*Resources)(nil),             // 1: skillbox.registry.v1.Resources
-	(*Skill)(nil),                 // 2: skillbox.registry.v1.Skill
-	(*structpb.Struct)(nil),       // 3: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(*Dependencies)(nil),          // 2: skillbox.registry.v1.Dependencies
+	(*Skill)(nil),                 // 3: skillbox.registry.v1.Skill
+	(*structpb.Struct)(nil),       // 4: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
 }
 var file_skillbox_registry_v1_skill_proto_depIdxs = []int32{
 	1, // 0: skillbox.registry.v1.Skill.resources:type_name -> skillbox.registry.v1.Resources
-	3, // 1: skillbox.registry.v1.Skill.input_schema:type_name -> google.protobuf.Struct
-	3, // 2: skillbox.registry.v1.Skill.output_schema:type_name -> google.protobuf.Struct
-	4, // 3: skillbox.registry.v1.Skill.created_at:type_name -> google.protobuf.Timestamp
-	4, // 4: skillbox.registry.v1.Skill.updated_at:type_name -> google.protobuf.Timestamp
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	4, // 1: skillbox.registry.v1.Skill.input_schema:type_name -> google.protobuf.Struct
+	4, // 2: skillbox.registry.v1.Skill.output_schema:type_name -> google.protobuf.Struct
+	5, // 3: skillbox.registry.v1.Skill.created_at:type_name -> google.protobuf.Timestamp
+	5, // 4: skillbox.registry.v1.Skill.updated_at:type_name -> google.protobuf.Timestamp
+	2, // 5: skillbox.registry.v1.Skill.dependencies:type_name -> skillbox.registry.v1.Dependencies
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_skillbox_registry_v1_skill_proto_init() }
@@ -413,14 +494,14 @@ func file_skillbox_registry_v1_skill_proto_init() {
 		return
 	}
 	file_skillbox_registry_v1_skill_proto_msgTypes[0].OneofWrappers = []any{}
-	file_skillbox_registry_v1_skill_proto_msgTypes[2].OneofWrappers = []any{}
+	file_skillbox_registry_v1_skill_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skillbox_registry_v1_skill_proto_rawDesc), len(file_skillbox_registry_v1_skill_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,71 @@
+"""Removes dependency sets that no run has used for long."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import structlog
+
+from skillbox_common.errors import DependencyUnavailable
+from skillbox_common.tasks import background
+from skillbox_executor.dependencies.dependencies import object_key
+from skillbox_executor.dependencies.shelf import Shelf
+from skillbox_executor.dependencies.store import DependencySet
+from skillbox_executor.sandbox.interface import SandboxError
+
+_EVERY_S = 3600.0
+_log = structlog.get_logger(__name__)
+
+
+class Sets(Protocol):
+    """See `PostgresDependencyStore`."""
+
+    async def unused(self, seconds: float) -> Sequence[DependencySet]: ...
+
+    async def forget(self, key: str, seconds: float) -> bool: ...
+
+
+class Objects(Protocol):
+    async def delete(self, key: str) -> None: ...
+
+
+class Collector:
+    """Removes old sets in two steps, because each replica has copies of its own.
+
+    What was unused for `ttl_s` seconds goes from the engine of every replica that looks; after
+    twice as long the tar and the row go too.
+    """
+
+    def __init__(self, *, shelf: Shelf, sets: Sets, objects: Objects, ttl_s: float) -> None:
+        self._shelf = shelf
+        self._sets = sets
+        self._objects = objects
+        self._ttl_s = ttl_s
+
+    async def collect(self) -> None:
+        """Looks once.
+
+        Raises:
+            SandboxError: The engine cannot remove a set.
+            DependencyUnavailable: The database or the object store does not answer.
+        """
+        for each in await self._sets.unused(self._ttl_s):
+            if each.digest:
+                await self._shelf.remove(each.digest)
+            if await self._sets.forget(each.key, 2 * self._ttl_s) and each.digest:
+                await self._objects.delete(object_key(each.digest))
+
+    @asynccontextmanager
+    async def collecting(self) -> AsyncIterator[None]:
+        """Looks every hour while the context is open."""
+        async with background(self._forever()):
+            yield
+
+    async def _forever(self) -> None:
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            try:
+                await self.collect()
+            except (DependencyUnavailable, SandboxError) as error:
+                _log.warning("old dependencies could not be removed", error=str(error))

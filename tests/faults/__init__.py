@@ -1,0 +1,1 @@
+"""What happens to accepted executions when parts die, hang or run full under load."""

@@ -1,0 +1,1 @@
+"""Skills that attack, in every sandbox: `attacks/` is the table, the rest runs it."""

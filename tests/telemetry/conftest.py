@@ -1,0 +1,45 @@
+"""A whole stack that sends all it has to a collector of the test's own."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.stack import Client, Stack
+from tests.support.parts import free_ports
+from tests.telemetry.collector import Collector, collector
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A running stack and what is seen of it.
+
+    Attributes:
+        metrics_port: Of Auth; those of the Registry and the Executor follow it.
+    """
+
+    client: Client
+    collector: Collector
+    metrics_port: int
+
+
+@pytest.fixture(scope="session")
+def observed() -> Iterator[Observed]:
+    port = free_ports(3)
+    with collector() as received, tempfile.TemporaryDirectory(prefix="skillbox-otlp-") as folder:
+        environment = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{received.address}",
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
+            "OTEL_METRIC_EXPORT_INTERVAL": "500",
+            "SKILLBOX_OTLP_ADDRESS": received.address,
+            "SKILLBOX_METRICS_LISTEN": f"127.0.0.1:{port}",
+            "SKILLBOX_LOG_LEVEL": "debug",
+        }
+        stack = Stack(Path(folder, "data"), "bubblewrap", env=environment)
+        try:
+            yield Observed(stack.start(), received, port)
+        finally:
+            done = stack.down()
+        assert done.returncode == 0, done.stderr
