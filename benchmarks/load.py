@@ -1,6 +1,7 @@
 """Shapes of load: what is run when."""
 
 import asyncio
+import random
 import time
 from collections.abc import Mapping
 
@@ -23,7 +24,9 @@ async def once(case: Case, row: Row) -> None:
 async def interleaved(
     cases: Mapping[str, Case], rows: Mapping[str, Row], rounds: int, pause: float
 ) -> None:
-    """Runs all cases one after the other, again and again.
+    """Runs all cases one after the other, again and again, each time in another order.
+
+    So none of them always comes after the one that leaves the most work behind.
 
     Args:
         pause: Seconds after each run, in which a pool refills, as between callers.
@@ -31,9 +34,11 @@ async def interleaved(
     for case in cases.values():  # fills the caches, and says what a profile's demand is
         await once(case, Row())
         await asyncio.sleep(pause)
+    order, random_ = list(cases), random.Random(1)
     for _ in range(rounds):
-        for name, case in cases.items():
-            await once(case, rows[name])
+        random_.shuffle(order)
+        for name in order:
+            await once(cases[name], rows[name])
             await asyncio.sleep(pause)
 
 

@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 
 from benchmarks.goals import GOALS, goals_of
-from benchmarks.plots import draw
 from benchmarks.stats import Results, Row
 
 RESULTS = Path(".build/bench/results.json")
@@ -72,6 +71,8 @@ def _number(value: float | None) -> str:
 
 
 def main() -> None:
+    from benchmarks.plots import draw  # noqa: PLC0415 - matplotlib belongs to the extra `bench`
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", nargs="?", type=Path, default=RESULTS)
     results = Results.from_json(json.loads(parser.parse_args().results.read_text()))

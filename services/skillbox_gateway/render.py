@@ -7,7 +7,6 @@ from skillbox_gateway.edge import connection_manager
 from skillbox_gateway.typed import Json, extension, socket_address
 from skillbox_gateway.upstreams import clusters
 
-
 _SPANS_SENT_SOON: Json = {
     "layered_runtime": {
         "layers": [

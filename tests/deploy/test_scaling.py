@@ -55,7 +55,7 @@ async def test_a_run_survives_an_upgrade(stack: ComposeStack, client: Client) ->
     execution = reply.json()["execution_id"]
 
     async def running() -> bool:
-        return (await client.record(execution))["status"] == "running"
+        return bool((await client.record(execution))["status"] == "running")
 
     await until(running)
     # What `up` does with a newer image.

@@ -167,3 +167,69 @@ print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
 print(signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL, signal.pthread_sigmask(0, []))
 """
     assert (await run(bench, script)).ok() == "True\nTrue set()\n"
+
+
+STATE = """
+import gc, json, locale, os, signal, subprocess, sys, threading, warnings
+import __main__
+
+def state():
+    streams = [sys.stdin, sys.stdout, sys.stderr]
+    return {
+        "argv": sys.argv, "orig_argv": sys.orig_argv[-len(sys.argv):], "path": sys.path,
+        "flags": list(sys.flags), "bytecode": sys.dont_write_bytecode,
+        "main": sorted(vars(__main__)), "file": __file__, "loader": type(__loader__).__name__,
+        "builtins": [type(__builtins__).__name__, len(vars(__builtins__))],
+        "stdin": [sys.stdin.read(), sys.stdin.isatty()],
+        "streams": [[s.name, s.encoding, s.errors, s.line_buffering, s.write_through]
+                    for s in streams],
+        "descriptors": os.listdir("/proc/self/fd"),
+        "inherited": [os.get_inheritable(number) for number in range(3)],
+        "signals": {number: str(signal.getsignal(number)) for number in signal.valid_signals()},
+        "blocked": sorted(signal.pthread_sigmask(0, [])),
+        "umask": os.umask(0o022), "cwd": os.getcwd(), "locale": locale.getlocale(),
+        "ids": [os.getuid(), os.getgid(), os.getgroups(), os.nice(0)],
+        "gc": [gc.isenabled(), gc.get_threshold()], "recursion": sys.getrecursionlimit(),
+        "hooks": [sys.excepthook is sys.__excepthook__, sys.displayhook is sys.__displayhook__,
+                  threading.excepthook is threading.__excepthook__,
+                  sys.gettrace(), sys.getprofile()],
+        "threads": [thread.name for thread in threading.enumerate()],
+        "filters": [str(each) for each in warnings.filters],
+        "finders": [str(each).partition(" at ")[0] for each in sys.meta_path],
+        "hooks of paths": len(sys.path_hooks), "switch": sys.getswitchinterval(),
+    }
+
+mine = json.dumps(state(), default=str)
+if "CHILD" in os.environ:
+    print(mine)
+else:
+    fresh = subprocess.run(
+        [sys.executable, "-B", "-X", "utf8", *sys.argv], env={**os.environ, "CHILD": "1"},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True,
+    )
+    mine, fresh = json.loads(mine), json.loads(fresh.stdout)
+    print({key: (mine[key], fresh[key]) for key in fresh if mine[key] != fresh[key]})
+"""
+
+
+async def test_nothing_differs_from_a_fresh_interpreter(bench: Bench) -> None:
+    assert (await run(bench, STATE)).ok() == "{}\n"
+
+
+async def test_what_is_left_open_is_written_and_told_at_the_end(bench: Bench) -> None:
+    script = """
+import sys, weakref
+
+class Told:
+    def __del__(self):
+        print("deleted")
+
+told, cycle = Told(), Told()
+cycle.itself = cycle
+left_open = open("/sandbox/out/files/left.txt", "w")
+left_open.write("all of it")
+weakref.finalize(told, print, "finalized")
+"""
+    ran = await run(bench, script)
+    assert sorted(ran.ok().splitlines()) == ["deleted", "deleted", "finalized"]
+    assert ran.contents["files/left.txt"] == b"all of it"

@@ -174,7 +174,8 @@ async def _with_results(outcome: Outcome, end: End, plan: Plan, sink: ResultSink
         outcome = _unless_failed(
             outcome,
             Reason.ARTIFACT_LIMIT,
-            f"the skill left more than {plan.payload.max_files} files",
+            f"the skill left more than {plan.payload.max_files} files, or some that are too large, "
+            "too deep or unreadable",
         )
     if left.problem is not None:
         outcome = _unless_failed(outcome, left.problem.reason, str(left.problem))

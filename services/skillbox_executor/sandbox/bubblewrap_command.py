@@ -164,9 +164,9 @@ def _stage(places: dict[str, int], as_root: bool) -> str:
         f"mount -t tmpfs -o mode=0755,size=64k,{flags} stage /tmp",
         f'if [ "$dependencies" ]; then mkdir {set_place}; mount -c --bind . {set_place}; cd /; fi',
     ]
+    lines.append(f"mkdir {' '.join(map(_staged, places))}")
     for place, size in places.items():
         target, mode = _staged(place), _MODES[place]
-        lines.append(f"mkdir {target}")
         lines.append(f"mount -t tmpfs -o mode={mode},size={size},{flags}{owner} box {target}")
     return "\n".join([*lines, 'exec "$@"'])
 

@@ -24,6 +24,7 @@ LANGUAGE = "skillbox.language"
 BUILDER_NETWORK = "bridge"
 NOBODY = 65534
 _MIB = 1024 * 1024
+_OPEN_FILES = 1024
 _NO_BINARIES = "rw,nosuid,nodev,noexec"
 
 
@@ -148,7 +149,10 @@ def _host_config(profile: Profile) -> dict[str, Any]:
         "Memory": limits.memory_bytes,
         "MemorySwap": limits.memory_bytes,
         "NanoCpus": round(limits.cpus * 1e9),
-        "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
+        "Ulimits": [
+            {"Name": "core", "Soft": 0, "Hard": 0},
+            {"Name": "nofile", "Soft": _OPEN_FILES, "Hard": _OPEN_FILES},
+        ],
         # What a skill prints belongs to its tenant, not into the engine's log files.
         "LogConfig": {"Type": "none"},
         "Runtime": profile.runtime,

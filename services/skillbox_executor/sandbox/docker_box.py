@@ -20,6 +20,7 @@ _NOT_FOUND = 404
 _CONFLICT = 409
 _EXIT_TIMEOUT_S = 5.0
 _SILENCE_S = 1.0
+_WATCH_AFTER_S = 0.5  # for most runs are over by then, and need no request of their own
 _STDOUT = 1
 
 
@@ -112,6 +113,7 @@ class DockerBox:
         The engine does so by itself, but not while something that was sent to the container's
         stdin has not been taken: a runner that dies over a large payload would look alive.
         """
+        await asyncio.sleep(_WATCH_AFTER_S)
         with suppress(DockerError, aiohttp.ClientError, OSError):
             await self.container.wait()
             await self.streams.close_when_silent()

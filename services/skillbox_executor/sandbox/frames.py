@@ -72,7 +72,7 @@ class End(msgspec.Struct, frozen=True):
     """How the skill ended: exactly one of `exit_code` and `signal` is set.
 
     Attributes:
-        truncated: The runner left files out because there were too many.
+        truncated: The runner left files out: too many, too large, too deep or unreadable.
     """
 
     exit_code: int | None = None

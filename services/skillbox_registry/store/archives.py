@@ -47,4 +47,5 @@ class PostgresArchives:
             # and stores it anew.
             await remove(digest)
             await connection.execute("DELETE FROM archives WHERE digest = $1", digest)
+            await connection.execute("DELETE FROM archive_dependencies WHERE digest = $1", digest)
             return True

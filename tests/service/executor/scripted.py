@@ -47,7 +47,6 @@ class ScriptedDriver:
         digests: Of the images; empty for others.
         payloads: What was fed so far.
         boxes: Boxes that are not destroyed.
-        most_boxes: How many there were at once.
     """
 
     name: str = "scripted"
@@ -57,7 +56,6 @@ class ScriptedDriver:
     oom: bool = False
     payloads: list[Payload] = field(default_factory=list)
     boxes: set[Box] = field(default_factory=set)
-    most_boxes: int = 0
     on_run: Callable[[], None] = lambda: None
     digests: dict[str, str] = field(default_factory=dict)
 
@@ -70,7 +68,6 @@ class ScriptedDriver:
         await asyncio.sleep(self.prepare_s)
         box = ScriptedBox("box-1", profile, self.digests.get(profile.image, ""))
         self.boxes.add(box)
-        self.most_boxes = max(self.most_boxes, len(self.boxes))
         return box
 
     async def image_digest(self, image: str) -> str:

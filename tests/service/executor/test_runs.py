@@ -90,7 +90,12 @@ async def test_a_success_in_full(stack: Stack) -> None:
         ([], ("FAILED", "RUNNER_FAULT", "the runner ended without a result")),
         (
             [End(exit_code=0, truncated=True)],
-            ("FAILED", "ARTIFACT_LIMIT", "the skill left more than 1000 files"),
+            (
+                "FAILED",
+                "ARTIFACT_LIMIT",
+                "the skill left more than 1000 files, or some that are too large, too deep or "
+                "unreadable",
+            ),
         ),
         (
             [tar({"output.json": b"{"}), End(exit_code=0)],

@@ -56,7 +56,10 @@ def test_the_body_is_exactly_this() -> None:
             "Memory": 268435456,
             "MemorySwap": 268435456,
             "NanoCpus": 500000000,
-            "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
+            "Ulimits": [
+                {"Name": "core", "Soft": 0, "Hard": 0},
+                {"Name": "nofile", "Soft": 1024, "Hard": 1024},
+            ],
             "LogConfig": {"Type": "none"},
             "Runtime": "runc",
         },

@@ -98,8 +98,9 @@ class ExecutionServiceServicer:
 
     def RunSkill(self, request, context):
         """RunSkill runs a skill and replies when it has ended. When the caller goes away the run is
-        cancelled. Fails with SKILL_NOT_FOUND when the latest version of an unknown skill is
-        asked for, and with CAPACITY_EXHAUSTED. Needs `executions:run`.
+        cancelled, unless it has an idempotency key, by which the caller can come back. Fails with
+        SKILL_NOT_FOUND when the latest version of an unknown skill is asked for, and with
+        CAPACITY_EXHAUSTED. Needs `executions:run`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,7 +108,7 @@ class ExecutionServiceServicer:
 
     def RunSkillStream(self, request, context):
         """RunSkillStream is RunSkill with every event as it happens; the last one is `finished`.
-        When the caller goes away the run is cancelled. Needs `executions:run`.
+        When the caller goes away the run is cancelled as with RunSkill. Needs `executions:run`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

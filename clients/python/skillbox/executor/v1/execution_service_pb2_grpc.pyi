@@ -44,12 +44,13 @@ class ExecutionServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ExecutionServiceAsyncStub: ...
     RunSkill: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.RunSkillRequest, _execution_service_pb2.RunSkillResponse]
     """RunSkill runs a skill and replies when it has ended. When the caller goes away the run is
-    cancelled. Fails with SKILL_NOT_FOUND when the latest version of an unknown skill is
-    asked for, and with CAPACITY_EXHAUSTED. Needs `executions:run`.
+    cancelled, unless it has an idempotency key, by which the caller can come back. Fails with
+    SKILL_NOT_FOUND when the latest version of an unknown skill is asked for, and with
+    CAPACITY_EXHAUSTED. Needs `executions:run`.
     """
     RunSkillStream: _grpc.UnaryStreamMultiCallable[_execution_service_pb2.RunSkillStreamRequest, _execution_service_pb2.RunSkillStreamResponse]
     """RunSkillStream is RunSkill with every event as it happens; the last one is `finished`.
-    When the caller goes away the run is cancelled. Needs `executions:run`.
+    When the caller goes away the run is cancelled as with RunSkill. Needs `executions:run`.
     """
     StartExecution: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.StartExecutionRequest, _execution_service_pb2.StartExecutionResponse]
     """StartExecution accepts a run and replies at once with the queued execution. It runs to
@@ -92,12 +93,13 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RunSkill: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.RunSkillRequest, _execution_service_pb2.RunSkillResponse]  # type: ignore[assignment]
     """RunSkill runs a skill and replies when it has ended. When the caller goes away the run is
-    cancelled. Fails with SKILL_NOT_FOUND when the latest version of an unknown skill is
-    asked for, and with CAPACITY_EXHAUSTED. Needs `executions:run`.
+    cancelled, unless it has an idempotency key, by which the caller can come back. Fails with
+    SKILL_NOT_FOUND when the latest version of an unknown skill is asked for, and with
+    CAPACITY_EXHAUSTED. Needs `executions:run`.
     """
     RunSkillStream: _aio.UnaryStreamMultiCallable[_execution_service_pb2.RunSkillStreamRequest, _execution_service_pb2.RunSkillStreamResponse]  # type: ignore[assignment]
     """RunSkillStream is RunSkill with every event as it happens; the last one is `finished`.
-    When the caller goes away the run is cancelled. Needs `executions:run`.
+    When the caller goes away the run is cancelled as with RunSkill. Needs `executions:run`.
     """
     StartExecution: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.StartExecutionRequest, _execution_service_pb2.StartExecutionResponse]  # type: ignore[assignment]
     """StartExecution accepts a run and replies at once with the queued execution. It runs to
@@ -143,8 +145,9 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_execution_service_pb2.RunSkillResponse, _abc.Awaitable[_execution_service_pb2.RunSkillResponse]]:
         """RunSkill runs a skill and replies when it has ended. When the caller goes away the run is
-        cancelled. Fails with SKILL_NOT_FOUND when the latest version of an unknown skill is
-        asked for, and with CAPACITY_EXHAUSTED. Needs `executions:run`.
+        cancelled, unless it has an idempotency key, by which the caller can come back. Fails with
+        SKILL_NOT_FOUND when the latest version of an unknown skill is asked for, and with
+        CAPACITY_EXHAUSTED. Needs `executions:run`.
         """
 
     @_abc_1.abstractmethod
@@ -154,7 +157,7 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_execution_service_pb2.RunSkillStreamResponse], _abc.AsyncIterator[_execution_service_pb2.RunSkillStreamResponse]]:
         """RunSkillStream is RunSkill with every event as it happens; the last one is `finished`.
-        When the caller goes away the run is cancelled. Needs `executions:run`.
+        When the caller goes away the run is cancelled as with RunSkill. Needs `executions:run`.
         """
 
     @_abc_1.abstractmethod

@@ -43,11 +43,12 @@ const (
 // IDEMPOTENCY_KEY_REUSED when it asks for another run than the first did.
 type ExecutionServiceClient interface {
 	// RunSkill runs a skill and replies when it has ended. When the caller goes away the run is
-	// cancelled. Fails with SKILL_NOT_FOUND when the latest version of an unknown skill is
-	// asked for, and with CAPACITY_EXHAUSTED. Needs `executions:run`.
+	// cancelled, unless it has an idempotency key, by which the caller can come back. Fails with
+	// SKILL_NOT_FOUND when the latest version of an unknown skill is asked for, and with
+	// CAPACITY_EXHAUSTED. Needs `executions:run`.
 	RunSkill(ctx context.Context, in *RunSkillRequest, opts ...grpc.CallOption) (*RunSkillResponse, error)
 	// RunSkillStream is RunSkill with every event as it happens; the last one is `finished`.
-	// When the caller goes away the run is cancelled. Needs `executions:run`.
+	// When the caller goes away the run is cancelled as with RunSkill. Needs `executions:run`.
 	RunSkillStream(ctx context.Context, in *RunSkillStreamRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RunSkillStreamResponse], error)
 	// StartExecution accepts a run and replies at once with the queued execution. It runs to
 	// its end whether anybody waits or not. Fails like RunSkill. Needs `executions:run`.
@@ -199,11 +200,12 @@ type ExecutionService_GetExecutionLogsClient = grpc.ServerStreamingClient[GetExe
 // IDEMPOTENCY_KEY_REUSED when it asks for another run than the first did.
 type ExecutionServiceServer interface {
 	// RunSkill runs a skill and replies when it has ended. When the caller goes away the run is
-	// cancelled. Fails with SKILL_NOT_FOUND when the latest version of an unknown skill is
-	// asked for, and with CAPACITY_EXHAUSTED. Needs `executions:run`.
+	// cancelled, unless it has an idempotency key, by which the caller can come back. Fails with
+	// SKILL_NOT_FOUND when the latest version of an unknown skill is asked for, and with
+	// CAPACITY_EXHAUSTED. Needs `executions:run`.
 	RunSkill(context.Context, *RunSkillRequest) (*RunSkillResponse, error)
 	// RunSkillStream is RunSkill with every event as it happens; the last one is `finished`.
-	// When the caller goes away the run is cancelled. Needs `executions:run`.
+	// When the caller goes away the run is cancelled as with RunSkill. Needs `executions:run`.
 	RunSkillStream(*RunSkillStreamRequest, grpc.ServerStreamingServer[RunSkillStreamResponse]) error
 	// StartExecution accepts a run and replies at once with the queued execution. It runs to
 	// its end whether anybody waits or not. Fails like RunSkill. Needs `executions:run`.
