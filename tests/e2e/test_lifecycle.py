@@ -1,6 +1,7 @@
 """Starting, stopping and failing of the stack itself."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import psutil
 import pytest
 
 from tests.e2e import skills
-from tests.e2e.stack import API_KEY, SKILLBOX, Client, Stack, alive, environment
+from tests.e2e.stack import API_KEY, SKILLBOX, Client, Stack, alive, environment, skillbox
 from tests.e2e.waiting import until
 
 SERVICES = ["postgres", "s3", "gateway", "auth", "registry", "executor"]
@@ -37,6 +38,7 @@ def test_status(client: Client) -> None:
         "data_dir": str(client.stack.data_dir),
         "sandbox": client.stack.sandbox,
         "docker_host": status["docker_host"] if client.stack.sandbox == "docker" else "",
+        "api_key_file": str(client.stack.data_dir / "api-key"),
     }
     # Numbered where there are several.
     names = [name.removesuffix("-1") for name in services if not name.endswith("-2")]
@@ -105,6 +107,16 @@ def test_no_engine(folder: Path) -> None:
         assert stack.status()["sandbox"] == "bubblewrap"
     finally:
         stack.down()
+
+
+def test_results_as_json(stack: Stack) -> None:
+    up = stack.up("-o", "json")
+    assert up.returncode == 0, up.stderr
+    assert json.loads(up.stdout) == stack.status()
+    down = skillbox("down", "-o", "json", "--data-dir", stack.data_dir)
+    assert json.loads(down.stdout) == {"data_dir": str(stack.data_dir), "stopped": True}
+    again = skillbox("down", "-o", "json", "--data-dir", stack.data_dir)
+    assert json.loads(again.stdout)["stopped"] is False
 
 
 async def test_long_data_directory(folder: Path) -> None:

@@ -45,6 +45,7 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
+    ctx: typer.Context,
     *,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return when the stack serves, and leave it running.")
@@ -72,20 +73,29 @@ def up(
     """Run the whole stack on this machine until Ctrl-C."""
     options = Options(data_dir or default_data_dir(), host, port, sandbox, replicas)
     first = not DataDir(options.data_dir).api_key.exists()
+
+    def announce(state: State) -> None:
+        if settings_of(ctx).json:
+            console.show_json(_as_json(state, options.data_dir))
+        else:
+            _announce(state, first)
+
     with _errors():
         if detach:
-            _announce(control.start_detached(options), first)
+            announce(control.start_detached(options))
         else:
             from skillbox_local.main import supervise  # noqa: PLC0415 - needs the extra
 
-            supervise(options, lambda state: _announce(state, first))
+            supervise(options, announce)
 
 
-def down(data_dir: _DataDir = None) -> None:
+def down(ctx: typer.Context, data_dir: _DataDir = None) -> None:
     """Stop the stack; what it keeps stays."""
     chosen = data_dir or default_data_dir()
     with _errors():
         stopped = control.stop(chosen)
+    if settings_of(ctx).json:
+        console.show_json({"data_dir": str(chosen), "stopped": stopped})
     console.note("Skillbox has stopped" if stopped else f"no Skillbox runs in {chosen}")
 
 
@@ -184,6 +194,7 @@ def _as_json(state: State | None, data_dir: Path) -> dict[str, object]:
         "data_dir": state.data_dir,
         "sandbox": state.sandbox,
         "docker_host": state.docker_host,
+        "api_key_file": str(DataDir(Path(state.data_dir)).api_key),
         "services": {
             name: {"state": service.state, "pid": service.pid, "restarts": service.restarts}
             for name, service in state.services.items()
