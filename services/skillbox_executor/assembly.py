@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from skillbox_common import db
 from skillbox_common.object_store import ObjectStore
-from skillbox_common.tasks import background
+from skillbox_common.tasks import background, repeatedly
 from skillbox_executor.admission import Admission
 from skillbox_executor.archive_cache import ArchiveCache, CachedArchives
 from skillbox_executor.bundles import Bundles
@@ -65,7 +65,6 @@ class Executor:
             artifacts,
             move_after_s=settings.move_events_after,
             forget_after_s=None if settings.retention == "forever" else settings.retention,
-            every_s=settings.sweep_interval,
         )
         feed = EventFeed(store, history, self.notifications)
         self.worker = Worker(
@@ -103,6 +102,7 @@ class Executor:
         self.notifications.on(CANCEL_CHANNEL, self.worker.cancel)
         self.notifications.on(QUEUE_CHANNEL, self.worker.wake)
         self._grace_s = settings.shutdown_grace
+        self._sweep_every_s = settings.sweep_interval
         self._recovered = asyncio.Event()
 
     async def recover(self) -> None:
@@ -130,5 +130,6 @@ class Executor:
 
     async def _take_part(self) -> None:
         await self._recovered.wait()
-        async with self.worker.working(), background(self._sweep.keep_clean()):
+        sweeping = repeatedly(self._sweep, self._sweep_every_s, "sweep executions")
+        async with self.worker.working(), background(sweeping):
             await self.replica.live()

@@ -39,7 +39,7 @@ class Teardown:
 
         self._tasks.add(starting)  # type: ignore[arg-type] # `finished` looks at no result
         starting.add_done_callback(started)
-        starting.add_done_callback(self._tasks.discard)  # type: ignore[arg-type] # the same
+        starting.add_done_callback(self._tasks.discard)
 
     async def finished(self) -> None:
         """Destroys what is left at once; returns when each box is gone or was tried once more."""

@@ -13,7 +13,7 @@ from skillbox_common.entry import service_main
 from skillbox_common.interceptors import build_chain
 from skillbox_common.introspection import AuthClient, CachingIntrospector
 from skillbox_common.migrate import check_schema
-from skillbox_common.tasks import background
+from skillbox_common.tasks import background, repeatedly
 from skillbox_registry.access import ACCESS
 from skillbox_registry.commands.prepare_dependencies import PrepareDependencies
 from skillbox_registry.commands.sweep_archives import SweepArchives
@@ -92,13 +92,9 @@ async def serve(settings: Settings) -> None:
         )
         stack.push_async_callback(dependencies.close)
         known = PostgresArchives(pool)
-        sweep = SweepArchives(
-            known,
-            archives,
-            unneeded_s=settings.unneeded_archives,
-            every_s=settings.sweep_interval,
-        )
-        await stack.enter_async_context(background(sweep.keep_clean()))
+        sweep = SweepArchives(known, archives, unneeded_s=settings.unneeded_archives)
+        sweeping = repeatedly(sweep, settings.sweep_interval, "sweep archives")
+        await stack.enter_async_context(background(sweeping))
         add_servicers(
             grpc_server,
             settings,

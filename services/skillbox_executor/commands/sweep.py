@@ -1,11 +1,9 @@
 """Moves what has ended out of the database, and forgets what is old."""
 
-import asyncio
 from typing import Protocol
 
 import structlog
 
-from skillbox_common.errors import DependencyUnavailable
 from skillbox_executor.commands.record import artifact_key
 from skillbox_executor.domain import Event, EventKind, Execution
 from skillbox_executor.history import Objects, encode, history_key
@@ -37,25 +35,12 @@ class Sweep:
         *,
         move_after_s: float,
         forget_after_s: float | None,
-        every_s: float,
     ) -> None:
         self._rows = rows
         self._retention = retention
         self._objects = objects
         self._move_after_s = move_after_s
         self._forget_after_s = forget_after_s
-        self._every_s = every_s
-
-    async def keep_clean(self) -> None:
-        """Sweeps forever."""
-        while True:
-            await asyncio.sleep(self._every_s)
-            try:
-                await self()
-            except DependencyUnavailable:
-                _log.warning("the sweep is put off")
-            except Exception:
-                _log.exception("the sweep failed")
 
     async def __call__(self) -> None:
         """Sweeps once.

@@ -1,21 +1,15 @@
 """Removes dependency sets that no run has used for long."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-import structlog
-
-from skillbox_common.errors import DependencyUnavailable
-from skillbox_common.tasks import background
+from skillbox_common.tasks import background, repeatedly
 from skillbox_executor.dependencies.dependencies import object_key
 from skillbox_executor.dependencies.shelf import Shelf
 from skillbox_executor.dependencies.store import DependencySet
-from skillbox_executor.sandbox.interface import SandboxError
 
 _EVERY_S = 3600.0
-_log = structlog.get_logger(__name__)
 
 
 class Sets(Protocol):
@@ -59,13 +53,5 @@ class Collector:
     @asynccontextmanager
     async def collecting(self) -> AsyncIterator[None]:
         """Looks every hour while the context is open."""
-        async with background(self._forever()):
+        async with background(repeatedly(self.collect, _EVERY_S, "remove old dependencies")):
             yield
-
-    async def _forever(self) -> None:
-        while True:
-            await asyncio.sleep(_EVERY_S)
-            try:
-                await self.collect()
-            except (DependencyUnavailable, SandboxError) as error:
-                _log.warning("old dependencies could not be removed", error=str(error))

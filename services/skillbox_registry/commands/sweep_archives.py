@@ -1,11 +1,9 @@
 """Removes archives that no version needs any more."""
 
-import asyncio
 from typing import Protocol
 
 import structlog
 
-from skillbox_common.errors import DependencyUnavailable
 from skillbox_registry.skill import archive_key
 from skillbox_registry.store.interface import ArchiveList
 
@@ -25,23 +23,11 @@ class SweepArchives:
     """
 
     def __init__(
-        self, known: ArchiveList, archives: RemovableArchives, *, unneeded_s: float, every_s: float
+        self, known: ArchiveList, archives: RemovableArchives, *, unneeded_s: float
     ) -> None:
         self._known = known
         self._archives = archives
         self._unneeded_s = unneeded_s
-        self._every_s = every_s
-
-    async def keep_clean(self) -> None:
-        """Sweeps forever."""
-        while True:
-            await asyncio.sleep(self._every_s)
-            try:
-                await self()
-            except DependencyUnavailable:
-                _log.warning("the sweep is put off")
-            except Exception:
-                _log.exception("the sweep failed")
 
     async def __call__(self) -> None:
         """Sweeps once.

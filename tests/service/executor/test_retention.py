@@ -44,7 +44,6 @@ def sweep(
         objects,
         move_after_s=move_after_s,
         forget_after_s=forget_after_s,
-        every_s=NEVER,
     )
 
 

@@ -18,9 +18,7 @@ LONG = 3600.0
 
 
 async def sweep(registry: Registry, unneeded_s: float = 0.0) -> None:
-    await SweepArchives(
-        PostgresArchives(registry.pool), registry.archives, unneeded_s=unneeded_s, every_s=LONG
-    )()
+    await SweepArchives(PostgresArchives(registry.pool), registry.archives, unneeded_s=unneeded_s)()
 
 
 async def stored(registry: Registry, content: bytes) -> bool:
