@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: bench help setup check generate go openapi format test hostile images demo up down compose-up compose-examples compose-down sbom constraints wheel clean
+.PHONY: bench help setup check generate go openapi format test faults hostile images demo up down compose-up compose-examples compose-down sbom constraints wheel clean
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -47,6 +47,9 @@ format: setup ## format the Python code and the protos
 
 test: setup ## run every test, on real components
 	scripts/ensure-components tests $(BIN)/pytest $(ARGS)
+
+faults: setup ## break every part under load and count what became of each execution
+	SKILLBOX_TEST_ALL_FAULTS=1 scripts/ensure-components tests $(BIN)/pytest tests/faults $(ARGS)
 
 hostile: setup ## run every attack on the sandboxes in every language
 	SKILLBOX_HOSTILE=full scripts/ensure-components tests $(BIN)/pytest tests/sandbox/hostile $(ARGS)

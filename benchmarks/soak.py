@@ -25,7 +25,6 @@ from benchmarks.suite import DOCKER_HOST, ENGINES, Live, started
 from skillbox_executor.sandbox.docker_body import owner_filter
 from skillbox_executor.sandbox.docker_engine import connect
 
-_MIB = 1024 * 1024
 _CLIENTS = 4
 _SAMPLES = 20
 _WARM_UP = 0.25
@@ -117,11 +116,16 @@ async def _boxes(engine: str, owner: str) -> int:
 
 
 def _memory(live: Live) -> dict[str, float]:
-    """Returns the memory of each service alone: its own, without what boxes have."""
-    return {
-        name: psutil.Process(pid).memory_full_info().uss / _MIB
-        for name, pid in live.stack.pids.items()
-    }
+    """Returns what each service has allocated: not files, whose pages others may share or not."""
+    return {name: _anonymous(pid) for name, pid in live.stack.pids.items()}
+
+
+def _anonymous(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        name, value, *_ = line.split()
+        if name == "Anonymous:":
+            return int(value) / 1024
+    raise ValueError(f"process {pid} has no figure of its anonymous memory")
 
 
 def main() -> None:

@@ -12,8 +12,9 @@ fi
 
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   mkdir -p -m 0700 "$PGDATA"
+  # Its own socket is in this container alone.
   initdb --username "$POSTGRES_USER" --pwfile "$POSTGRES_PASSWORD_FILE" \
-    --auth scram-sha-256 --encoding UTF8
+    --auth-local trust --auth-host scram-sha-256 --encoding UTF8
   echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
   echo "CREATE DATABASE \"$POSTGRES_DB\"" | postgres --single -j postgres
 fi

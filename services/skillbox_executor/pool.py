@@ -219,12 +219,14 @@ class WarmPool:
         return young and self._driver.alive(waiting.box)
 
     def _start_ahead(self) -> None:
-        # Most recently used first. A run that waits for its own start goes before all of them.
+        # Runs that wait for their own start go before. But one box is started beside them: else
+        # runs that keep coming would stay cold, each in the way of the next one's box.
+        at_once = max(1, self._limits.parallel_starts - self._cold_starts)
+        # Most recently used first.
         for profile, shelf in reversed(list(self._shelves.items())):
             while (
-                not self._cold_starts
-                and not self._calm
-                and self._starts() < self._limits.parallel_starts
+                not self._calm
+                and self._starts() < at_once
                 and shelf.boxes < self._wanted(shelf)
                 and shelf.retry_at <= self._now()
                 and self._has_room(profile)

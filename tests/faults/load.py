@@ -1,6 +1,7 @@
 """Steady load: callers who wait and callers who do not, each with an idempotency key."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +28,9 @@ ARCHIVE = skill(SKILL, "main.py", _CODE, 'timeout: "20s"')
 _CALLERS = 4
 _GIVE_UP_S = 60.0
 _PAUSE_S = 0.2
+# One who does not wait has the answer in milliseconds, the other one in a second or two.
+_SOON_S = 1.0
+_LATER_S = 4.0
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
 
 
@@ -37,6 +41,7 @@ class Call:
     Attributes:
         ids: Executions that the server named in its replies; more than one is a duplicate.
         result: The last reply that was no error.
+        seconds: From the first attempt to that reply.
     """
 
     number: int
@@ -44,6 +49,7 @@ class Call:
     waits: bool
     ids: set[str] = field(default_factory=set)
     attempts: int = 0
+    seconds: float = 0.0
     result: dict[str, Any] | None = None
     refusals: set[int] = field(default_factory=set)
 
@@ -71,6 +77,15 @@ class Load:
     @property
     def accepted(self) -> list[Call]:
         return [call for call in self.calls if call.ids]
+
+    @property
+    def troubled(self) -> list[Call]:
+        """Those that had to ask again, or were kept waiting."""
+        return [
+            call
+            for call in self.calls
+            if call.attempts > 1 or call.seconds > (_LATER_S if call.waits else _SOON_S)
+        ]
 
 
 @asynccontextmanager
@@ -103,6 +118,7 @@ async def _until_accepted(http: httpx.AsyncClient, call: Call) -> None:
     """Does what a good client does: tries again with the same key."""
     headers = {"Idempotency-Key": call.key} | ({} if call.waits else {"Prefer": "respond-async"})
     body = {"skill": SKILL, "input": {"number": call.number}}
+    began = time.monotonic()
     async with asyncio.timeout(_GIVE_UP_S):
         while True:
             call.attempts += 1
@@ -113,6 +129,7 @@ async def _until_accepted(http: httpx.AsyncClient, call: Call) -> None:
                 continue
             if reply.status_code in (200, 202):
                 call.result = reply.json()
+                call.seconds = time.monotonic() - began
                 call.ids.add(reply.json()["execution_id"])
                 return
             call.refusals.add(reply.status_code)

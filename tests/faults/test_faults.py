@@ -4,98 +4,97 @@
 """
 
 import os
-import subprocess
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator
 
-import httpx
 import pytest
 
-from tests.e2e.stack import Client, Stack
 from tests.e2e.waiting import until
 from tests.faults import verdict
 from tests.faults.faults import FAULTS, Fault
+from tests.faults.leaks import held
 from tests.faults.load import ARCHIVE, SKILL, steady
+from tests.faults.site import REPLICAS, STACKS, Site
+from tests.faults.verdict import Verdict
 
 _ALL = bool(os.environ.get("SKILLBOX_TEST_ALL_FAULTS"))
-_DISK = "16m"
+_CHOSEN = [each for each in FAULTS if each.quick or _ALL]
+_MARKS = {"docker": pytest.mark.docker, "clock": pytest.mark.bubblewrap}
+# One run of each executor has just begun and will not end before the fault.
+_BUSY = """
+SELECT count(DISTINCT owner) AS executors FROM executor.executions
+WHERE status = 'running' AND started_at > clock_timestamp() - interval '0.5 s'
+"""
 
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    """Makes a folder a file system of its own, small enough to fill."""
-    folder.mkdir(parents=True)
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={_DISK},mode=0700", "skillbox-test", folder],
-        check=True,
-    )
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
+Say = Callable[[str], None]
 
 
 @pytest.fixture(scope="module")
-async def client() -> AsyncIterator[Client]:
-    """Two replicas of each service; the object store has little room."""
-    with tempfile.TemporaryDirectory(prefix="skillbox-faults-") as name:
-        stack = Stack(Path(name, "data"), "bubblewrap", options=("--replicas", "2"))
-        with small_disk(stack.data_dir / "s3"):
-            try:
-                client = stack.start()
-                await client.push(ARCHIVE)
-                yield client
-            finally:
-                done = stack.down()
-            assert done.returncode == 0, done.stderr
+def say(request: pytest.FixtureRequest) -> Say:
+    """Prints, whatever is captured."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def say(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(f"\n{text}", end="", flush=True)
+
+    return say
 
 
-@pytest.mark.bubblewrap
+@pytest.fixture(scope="module")
+def total(say: Say) -> Iterator[Verdict]:
+    """Prints the head of the table now, and its last line at the end."""
+    total = Verdict("total")
+    say(total.HEADER)
+    yield total
+    say(f"{total.row()}\n")
+
+
+@pytest.fixture(scope="module")
+async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+    """A stack with the skill that the load runs."""
+    async with STACKS[request.param]() as site:
+        await site.client.push(ARCHIVE)
+        assert (await site.client.run(SKILL, input={"number": -1}))["status"] == "success"
+        yield site
+
+
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
-    "fault", [pytest.param(each, id=each.name) for each in FAULTS if each.quick or _ALL]
+    ("site", "fault"),
+    [
+        pytest.param(
+            each.stack, each, id=each.name, marks=_MARKS.get(each.stack, pytest.mark.bubblewrap)
+        )
+        for each in _CHOSEN
+    ],
+    indirect=["site"],
 )
-async def test_fault(client: Client, fault: Fault, capsys: pytest.CaptureFixture[str]) -> None:
-    await verdict.forget(client)
-    async with steady(client) as load:
-        await until_there_are(client, "success", 4)
-        await until_there_are(client, "running", 2)
-        await fault.inflict(client)
+async def test_fault(site: Site, fault: Fault, total: Verdict, say: Say) -> None:
+    await verdict.forget(site)
+    before = held(site)
+    async with steady(site.client) as load:
+        await until(lambda: under_load(site))
+        await fault.inflict(site)
         over = time.monotonic()
-        await until_healthy(client)
+        await until(site.healthy, seconds=verdict.RECOVERY_S)
         # Life goes on: what is asked for from now on succeeds.
-        assert (await client.run(SKILL, input={"number": -1}))["status"] == "success"
-    found = await verdict.judge(fault.name, client, load, over)
-    with capsys.disabled():
-        print(f"\n{found.HEADER}\n{found.row()}")
+        assert (await site.client.run(SKILL, input={"number": -1}))["status"] == "success"
+    found = await verdict.judge(fault.name, site, load, over, before)
+    total.add(found)
+    say(found.row())
     assert not found.problems, found.problems
     assert found.ends["success"] > 4
-    if fault.name == "none":
+    if fault.harmless:
         assert set(found.ends) == {"success"}
-    if fault.ends:
-        assert found.ends[fault.ends], f"it hit nobody: {found.ends}"
+    if fault.hits == "callers":
+        assert found.troubled, "it hit nobody"
+    elif fault.hits:
+        assert found.ends[fault.hits], f"it hit nobody: {found.ends}"
 
 
-async def until_there_are(client: Client, status: str, count: int) -> None:
-    async def enough() -> bool:
-        async with client.http() as http:
-            page = (await http.get(f"/v1/executions?status={status}&skill={SKILL}")).json()
-        return len(page["executions"]) >= count
-
-    await until(enough)
-
-
-async def until_healthy(client: Client) -> None:
-    """Waits until the stack calls itself ready, without any help, for as long as is promised."""
-
-    async def ready() -> bool:
-        try:
-            async with client.http() as http:
-                return (await http.get("/ready")).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    await until(ready, seconds=verdict.RECOVERY_S)
+async def under_load(site: Site) -> bool:
+    """Says whether runs have ended well, and each executor has just begun another one."""
+    (done,) = await site.fetch("SELECT count(*) FROM executor.executions WHERE status = 'success'")
+    (busy,) = await site.fetch(_BUSY)
+    return bool(done["count"] >= 4 and busy["executors"] == REPLICAS)

@@ -1,22 +1,30 @@
 """What became of every execution, as the database and the machine say."""
 
 import asyncio
-import json
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
-
-from tests.e2e.stack import Client
+from tests.faults.leaks import Held, leaks
 from tests.faults.load import Load
+from tests.faults.site import Site
 
 # What the design promises after the recovery of whatever failed.
 RECOVERY_S = 30.0
 _FINAL = ("success", "failed", "timeout", "cancelled")
 # Ends that a fault explains. Anything else would be an accusation of the skill.
-_EXPLAINED = frozenset({"EXECUTOR_LOST", "ENGINE_LOST", "INTERNAL", "CANCELLED"})
+_EXPLAINED = frozenset({"EXECUTOR_LOST", "ENGINE_LOST", "INTERNAL"})
+
+_EXECUTIONS = """
+SELECT id, status, reason, input_json, output_json, sandbox, files,
+       (SELECT count(*) FROM executor.events
+        WHERE execution_id = id AND kind = 'started') AS begun,
+       (SELECT count(*) = max(seq) FROM executor.events WHERE execution_id = id) AS gapless,
+       (SELECT kind FROM executor.events WHERE execution_id = id
+        ORDER BY seq DESC LIMIT 1) AS last
+FROM executor.executions
+"""
 
 
 @dataclass
@@ -27,7 +35,8 @@ class Verdict:
         lost: Accepted, but unknown or not ended in time.
         duplicated: Begun more than once, or several for one idempotency key.
         untruthful: Ended with a status that is not what happened.
-        leaked: Boxes of runs that have ended, and database connections beyond the pools.
+        leaked: See `leaks`.
+        troubled: Calls that had to ask again, or were kept waiting.
     """
 
     fault: str
@@ -38,30 +47,49 @@ class Verdict:
     untruthful: list[str] = field(default_factory=list)
     leaked: list[str] = field(default_factory=list)
     ends: Counter[str] = field(default_factory=Counter)
+    troubled: int = 0
     recovery_s: float = 0.0
 
-    HEADER = "fault                       accepted terminal lost duplicated leaked  recovery  ends"
+    HEADER = (
+        "fault                       accepted terminal lost duplicated leaked  recovery troubled"
+        "  ends"
+    )
 
     def row(self) -> str:
         ends = ", ".join(f"{count} {end}" for end, count in sorted(self.ends.items()))
         return (
             f"{self.fault:<27} {self.accepted:>8} {self.terminal:>8} {len(self.lost):>4} "
-            f"{len(self.duplicated):>10} {len(self.leaked):>6} {self.recovery_s:>7.1f} s  {ends}"
+            f"{len(self.duplicated):>10} {len(self.leaked):>6} {self.recovery_s:>7.1f} s "
+            f"{self.troubled:>8}  {ends}"
         )
+
+    def add(self, other: "Verdict") -> None:
+        """Adds the counts of another fault."""
+        self.accepted += other.accepted
+        self.terminal += other.terminal
+        self.lost += other.lost
+        self.duplicated += other.duplicated
+        self.untruthful += other.untruthful
+        self.leaked += other.leaked
+        self.ends += other.ends
+        self.troubled += other.troubled
+        self.recovery_s = max(self.recovery_s, other.recovery_s)
 
     @property
     def problems(self) -> list[str]:
         return [*self.lost, *self.duplicated, *self.untruthful, *self.leaked]
 
 
-async def judge(fault: str, client: Client, load: Load, since: float) -> Verdict:
+async def judge(fault: str, site: Site, load: Load, since: float, before: Held) -> Verdict:
     """Waits until all has ended, for at most `RECOVERY_S` after `since`, and counts.
 
     Args:
         since: When the fault was over, by the monotonic clock.
+        before: What the stack held before the load.
     """
-    verdict = Verdict(fault, accepted=len(load.accepted))
-    rows = await _until_ended(client, since)
+    # The callers', and the one that showed that life goes on.
+    verdict = Verdict(fault, accepted=len(load.accepted) + 1, troubled=len(load.troubled))
+    rows = await _until_ended(site, since)
     verdict.recovery_s = time.monotonic() - since
     known = {str(row["id"]): row for row in rows}
     for row in rows:
@@ -81,47 +109,22 @@ async def judge(fault: str, client: Client, load: Load, since: float) -> Verdict
     for call in load.calls:
         if call.result is None:
             verdict.lost.append(f"call {call.number} was never accepted: {call.refusals}")
-    verdict.leaked = await _leaks(client, rows)
+    verdict.leaked = await leaks(site, before, rows)
     return verdict
 
 
-async def forget(client: Client) -> None:
+async def forget(site: Site) -> None:
     """Removes all executions, so that the next fault counts its own."""
-    connection = await _connect(client)
-    try:
-        await connection.execute("TRUNCATE executor.executions CASCADE")
-    finally:
-        await connection.close()
+    await site.fetch("TRUNCATE executor.executions CASCADE")
 
 
-async def _until_ended(client: Client, since: float) -> list[Any]:
+async def _until_ended(site: Site, since: float) -> list[Any]:
     while True:
-        rows = await _executions(client)
+        rows = await site.fetch(_EXECUTIONS)
         waiting = [row for row in rows if row["status"] not in _FINAL]
         if not waiting or time.monotonic() - since > RECOVERY_S:
             return rows
         await asyncio.sleep(0.2)
-
-
-async def _executions(client: Client) -> list[Any]:
-    connection = await _connect(client)
-    try:
-        return list(
-            await connection.fetch(
-                """
-                SELECT id, status, reason, input_json, output_json, sandbox, files,
-                       (SELECT count(*) FROM executor.events
-                        WHERE execution_id = id AND kind = 'started') AS begun,
-                       (SELECT count(*) = max(seq) FROM executor.events
-                        WHERE execution_id = id) AS gapless,
-                       (SELECT kind FROM executor.events WHERE execution_id = id
-                        ORDER BY seq DESC LIMIT 1) AS last
-                FROM executor.executions
-                """
-            )
-        )
-    finally:
-        await connection.close()
 
 
 def _untruth(row: Any) -> str:
@@ -137,28 +140,3 @@ def _untruth(row: Any) -> str:
     if row["reason"] not in _EXPLAINED:
         return f"ended as {row['status']} ({row['reason']})"
     return ""
-
-
-async def _leaks(client: Client, rows: list[Any]) -> list[str]:
-    """Returns what is still there of runs that have ended. Tear-down takes a moment."""
-    used = {json.loads(row["sandbox"])["id"] for row in rows if row["sandbox"]}
-    leaked: list[str] = []
-    for _ in range(25):
-        leaked = [f"box {each}" for each in used & await client.stack.boxes()]
-        if not leaked:
-            break
-        await asyncio.sleep(0.2)
-    return leaked
-
-
-async def _connect(client: Client) -> Any:
-    state = json.loads((client.stack.data_dir / "state.json").read_text())
-    folder = state["run_dir"] or client.stack.data_dir / "postgres"
-    for _ in range(100):
-        try:
-            return await asyncpg.connect(
-                f"postgresql://postgres@/postgres?host={folder}", timeout=2
-            )
-        except (OSError, TimeoutError, asyncpg.PostgresError):
-            await asyncio.sleep(0.1)
-    raise AssertionError("Postgres does not come back")

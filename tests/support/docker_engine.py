@@ -2,10 +2,11 @@
 
 import asyncio
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -58,6 +59,16 @@ class PrivateEngine:
         # Its containerd died with it. A process that nobody has reaped would look alive.
         for file in ("pid", "exec/containerd/containerd.pid"):
             self._folder.joinpath(file).unlink(missing_ok=True)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Lets it do nothing for the block: it takes connections and says nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     async def load(self, image: str, source: str) -> None:
         """Copies an image from the engine at `source`."""

@@ -42,6 +42,7 @@ class CountingDriver(ScriptedDriver):
         self.most_starting = max(self.most_starting, self.starting)
         try:
             await self.gate.wait()
+            await asyncio.sleep(self.prepare_s)
             if self.prepare_error:
                 raise self.prepare_error
             digest = await self.image_digest(profile.image)
@@ -213,17 +214,35 @@ async def test_a_run_joins_a_start_that_is_under_way(make: Make, driver: Countin
         await driver.destroy(box)
 
 
-async def test_nothing_is_started_ahead_while_a_run_waits_for_its_own_start(
+async def test_one_box_is_started_ahead_while_runs_wait_for_their_own_start(
     make: Make, driver: CountingDriver
 ) -> None:
     async with make() as pool:
         driver.gate.clear()
-        waiting = [asyncio.create_task(pool.acquire(PROFILE)) for _ in range(2)]
+        waiting = [asyncio.create_task(pool.acquire(PROFILE)) for _ in range(3)]
+        await until(lambda: driver.starting == 4)
         await asyncio.sleep(0.05)
-        assert driver.starting == 2
+        assert driver.starting == 4
         driver.gate.set()
         for box, _ in await asyncio.gather(*waiting):
-            await driver.destroy(box)
+            pool.release(box)
+
+
+async def test_runs_that_keep_coming_do_not_stay_cold(driver: CountingDriver) -> None:
+    driver.prepare_s = 0.3
+    pool = WarmPool(driver, PoolLimits(6, 4))
+    starts = []
+
+    async def run() -> None:
+        box, start = await pool.acquire(PROFILE)
+        starts.append(start)
+        pool.release(box, idle=True)
+
+    async with pool.kept_warm(), asyncio.TaskGroup() as tasks:
+        for _ in range(12):
+            tasks.create_task(run())
+            await asyncio.sleep(0.2)
+    assert starts[-3:] == [Start.WARM] * 3
 
 
 async def test_a_start_that_fails_ahead_is_tried_again_later(
@@ -307,6 +326,7 @@ async def test_no_box_is_started_ahead_while_a_run_has_just_begun(
     async with make(per_profile=1) as pool:
         await take(pool, driver)
         await until(lambda: len(driver.boxes) == 1)
+        await asyncio.sleep(0.05)  # the calm time of the run before is over
         box, _ = await pool.acquire(PROFILE)
         await asyncio.sleep(0.05)
         assert driver.boxes == {box}
