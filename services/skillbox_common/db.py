@@ -45,7 +45,7 @@ async def connect(settings: ServiceSettings, schema: str) -> AsyncIterator["Pool
 
 @asynccontextmanager
 async def unavailable_when_lost() -> AsyncIterator[None]:
-    """Turns a lost or refused connection into `DependencyUnavailable`."""
+    """Turns a lost or refused connection, and a full disk, into `DependencyUnavailable`."""
     try:
         yield
     except (
@@ -53,8 +53,10 @@ async def unavailable_when_lost() -> AsyncIterator[None]:
         TimeoutError,
         asyncpg.PostgresConnectionError,
         asyncpg.CannotConnectNowError,
-        asyncpg.TooManyConnectionsError,
         asyncpg.AdminShutdownError,
+        asyncpg.CrashShutdownError,
+        # No room on its disk, in its memory, or for another connection.
+        asyncpg.InsufficientResourcesError,
         asyncpg.IdleInTransactionSessionTimeoutError,
         asyncpg.InterfaceError,
     ) as error:

@@ -3,7 +3,8 @@
 import logging
 import sys
 import traceback
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.types import EventDict, Processor
@@ -17,6 +18,21 @@ _TOLD = (DependencyUnavailable, OSError, ImportError, AssertionError)
 
 _MAX_CAUSES = 5
 _MAX_FRAMES = 20
+
+
+class _Lossy:
+    """Writes as far as that is possible: no call fails because the disk of the logs is full."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()
 
 
 def configure_logging(level: str, service: str) -> None:
@@ -46,7 +62,7 @@ def configure_logging(level: str, service: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Lossy(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -24,6 +24,7 @@ from skillbox_local.tasks import StopSignals, race
 
 _START_S = 60.0
 _REMOVE_BOXES_S = 15.0
+_STATE_RETRY_S = 1.0
 _SCHEMAS = ("auth", "registry", "executor")
 
 
@@ -138,7 +139,11 @@ class Stack:
         self._write_state()
 
     def _write_state(self) -> None:
-        state.write(self.data.state, self.state())
+        try:
+            state.write(self.data.state, self.state())
+        except OSError:
+            # The disk is full, say. The parts run on; what `status` shows is behind.
+            asyncio.get_running_loop().call_later(_STATE_RETRY_S, self._write_state)
 
 
 async def _clean_up(before: State | None) -> None:

@@ -3,11 +3,14 @@
 import asyncio
 import signal
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
+from tests.e2e.stack import alive
 from tests.e2e.waiting import until
 from tests.faults.site import Site, family, send, serves_again
 
@@ -17,6 +20,8 @@ Inflict = Callable[[Site], Awaitable[None]]
 @dataclass(frozen=True)
 class Fault:
     """Something that goes wrong and is over when `inflict` returns.
+
+    Those of one stack stand together: it is started once.
 
     Attributes:
         stack: One of `site.STACKS`.
@@ -38,14 +43,20 @@ async def nothing(site: Site) -> None:
     await asyncio.sleep(3)
 
 
-def kill(program: str, *, every: bool = False) -> Inflict:
-    """Kills one replica of a program, or all; its supervisor starts it again."""
+def kill(program: str, *, every: bool = False, times: int = 1) -> Inflict:
+    """Kills one replica of a program, or all; its supervisor starts it again.
+
+    Args:
+        times: How often, so that it is away for longer: each time as soon as it is back.
+    """
 
     async def inflict(site: Site) -> None:
-        victims = list(site.processes(program).items())
-        victims = victims if every else victims[:1]
-        send(signal.SIGKILL, *(process for _, process in victims))
-        for name, process in victims:
+        names = list(site.processes(program))[: None if every else 1]
+        for _ in range(times):
+            victims = await _all_of(site, names)
+            send(signal.SIGKILL, *victims.values())
+            await _gone(victims)
+        for name, process in victims.items():
             await _replaced(site, name, process.pid)
 
     return inflict
@@ -59,7 +70,7 @@ def restart(program: str) -> Inflict:
             send(signal.SIGTERM, process)
             await _replaced(site, name, process.pid)
             # Until the others have found it.
-            await asyncio.sleep(3)
+            await asyncio.sleep(2)
 
     return inflict
 
@@ -94,6 +105,13 @@ def full_disk(folder: str, seconds: float) -> Inflict:
             await asyncio.sleep(seconds)
 
     return inflict
+
+
+async def full_disk_and_kill(site: Site) -> None:
+    """Kills services while nobody can write a file, not even who starts them again."""
+    with _ballast(site.data_dir):
+        send(signal.SIGKILL, *site.processes("registry").values())
+        await asyncio.sleep(12)
 
 
 async def cut_off_postgres(site: Site) -> None:
@@ -132,26 +150,23 @@ def hang_engine(seconds: float) -> Inflict:
 
 
 def jump(seconds: int) -> Inflict:
-    """Lets the clock of all processes jump, and after a while back."""
+    """Lets the clock of all services jump, and after a while back."""
 
     async def inflict(site: Site) -> None:
         assert site.clock is not None
-        before = await _now(site)
         site.clock.write_text(f"{seconds:+}")
         try:
             await asyncio.sleep(6)
-            jumped = await _now(site) - before
-            assert abs(jumped - seconds) < 60, f"the clock jumped by {jumped} seconds"
+            assert await site.fetch(
+                "SELECT FROM executor.executions "
+                "WHERE abs(extract(epoch FROM created_at - now()) - $1) < 60",
+                seconds,
+            ), "the clock has not jumped"
         finally:
             site.clock.write_text("+0")
         await asyncio.sleep(2)
 
     return inflict
-
-
-async def _now(site: Site) -> float:
-    (row,) = await site.fetch("SELECT extract(epoch FROM clock_timestamp())::float8 AS now")
-    return float(row["now"])
 
 
 @contextmanager
@@ -177,6 +192,23 @@ def _stopped(site: Site, program: str) -> Iterator[None]:
         send(signal.SIGCONT, *stopped)
 
 
+async def _all_of(site: Site, names: Collection[str]) -> dict[str, psutil.Process]:
+    """Returns these processes as soon as all of them run."""
+
+    async def find() -> dict[str, psutil.Process]:
+        found = {name: each for name, each in site.processes().items() if name in names}
+        return found if len(found) == len(names) else {}
+
+    return await until(find)
+
+
+async def _gone(victims: dict[str, psutil.Process]) -> None:
+    async def gone() -> bool:
+        return not alive(victims.values())
+
+    await until(gone)
+
+
 async def _replaced(site: Site, name: str, pid: int) -> None:
     await until(lambda: serves_again(site, name, instead_of=pid), seconds=40)
 
@@ -189,7 +221,7 @@ FAULTS = (
     Fault("hang executors", hang("executor", 15), quick=False, hits="callers"),
     Fault("kill registry", kill("registry", every=True), hits="callers"),
     Fault("restart registries", restart("registry"), quick=False, harmless=True),
-    Fault("kill auth", kill("auth", every=True), hits="callers"),
+    Fault("kill auth", kill("auth", every=True, times=2), hits="callers"),
     Fault("restart auths", restart("auth"), quick=False, harmless=True),
     Fault("kill gateway", kill("gateway"), hits="callers"),
     Fault("kill postgres", kill("postgres")),
@@ -199,8 +231,9 @@ FAULTS = (
     Fault("hang postgres for long", hang("postgres", 25), quick=False, hits="callers"),
     Fault("kill s3", kill("s3")),
     Fault("hang s3", hang("s3", 8), quick=False, hits="callers"),
-    Fault("full disk of s3", full_disk("s3", 12), hits="INTERNAL"),
+    Fault("full disk of s3", full_disk("s3", 8), hits="INTERNAL"),
     Fault("full disk of data", full_disk(".", 12), quick=False, hits="callers"),
+    Fault("full disk, kill registry", full_disk_and_kill, quick=False, hits="callers"),
     Fault("kill dockerd", kill_engine, "docker", hits="ENGINE_LOST"),
     Fault("kill socket proxy", kill("socket-proxy"), "docker", hits="ENGINE_LOST"),
     Fault("hang dockerd", hang_engine(5), "docker", quick=False, hits="callers"),

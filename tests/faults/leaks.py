@@ -14,8 +14,8 @@ from skillbox_executor.sandbox.docker_engine import connect
 from tests.faults.site import POOL_SIZE, REPLICAS, Site
 
 _SETTLE_S = 8.0
-# Caches and channels come and go; a leak of one for each run is more.
-_SPARE_FILES = 25
+# Warm boxes, caches and channels come and go; two for each run would be more.
+_SPARE_FILES = 40
 _SERVICES = 3
 # Its Executors listen for notifications, each on a connection beside its pool.
 _MOST_CONNECTIONS = REPLICAS * (_SERVICES * POOL_SIZE + 1)
@@ -84,7 +84,7 @@ async def _boxes(site: Site, used: set[str]) -> list[str]:
 def _processes(site: Site) -> set[tuple[str, str, float]]:
     """Returns the owner, id and birth of bubblewrap's boxes, also of those without a parent."""
     owners = set(site.owners.values())
-    found = {}
+    found: dict[tuple[str, str], float] = {}
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             owner, _, box = process.environ().get("SKILLBOX_BOX", "").partition("/")

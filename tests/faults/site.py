@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -20,7 +19,7 @@ from skillbox.executor.v1.readiness_service_pb2_grpc import ReadinessServiceStub
 from skillbox_executor.sandbox import images
 from skillbox_executor.sandbox.interface import Language
 from skillbox_local import state
-from tests.e2e.stack import DOCKER_HOST, SKILLBOX, Client, Stack
+from tests.e2e.stack import DOCKER_HOST, Client, Stack
 from tests.support.docker_engine import PrivateEngine, private_engine
 from tests.support.services import health
 
@@ -29,13 +28,14 @@ POOL_SIZE = 5
 _OPTIONS = ("--replicas", str(REPLICAS))
 _DISK = "400m"
 _S3_DISK = "16m"
-# Only what the command starts gets the other clock: under libfaketime 0.9.10 `time.sleep` fails,
-# which the command uses and the rest does not.
-_LAUNCHER = f"""#!{sys.executable}
-import os
-from skillbox.cli import main
-os.environ["LD_PRELOAD"] = "/usr/$LIB/faketime/libfaketime.so.1"
-main()
+# Python runs it first. Envoy does not start under libfaketime, and Postgres may well be on another
+# machine, so only the services get the other clock.
+_SITECUSTOMIZE = """
+import os, sys
+services = {"skillbox_auth", "skillbox_registry", "skillbox_executor"}
+if "LD_PRELOAD" not in os.environ and services.intersection(sys.orig_argv):
+    os.environ["LD_PRELOAD"] = "/usr/$LIB/faketime/libfaketime.so.1"
+    os.execv(sys.executable, sys.orig_argv)
 """
 
 
@@ -46,7 +46,7 @@ class Site:
     Attributes:
         temp: Where its processes make temporary files.
         engine: Is the stack's alone; `None` without Docker.
-        clock: Holds by how many seconds the clock of its processes is wrong, such as `+3600`;
+        clock: Holds by how many seconds the clock of its services is wrong, such as `+3600`;
             `None` when it has the machine's clock.
     """
 
@@ -175,19 +175,18 @@ async def on_docker() -> AsyncIterator[Site]:
 
 @asynccontextmanager
 async def with_another_clock() -> AsyncIterator[Site]:
-    """Every process sees a clock that jumps. Monotonic clocks are right, as they are then."""
+    """The services see a clock that jumps. Monotonic clocks are right, as they are then."""
     with _folder() as folder:
         clock = folder / "clock"
         clock.write_text("+0")
-        launcher = folder / "skillbox"
-        launcher.write_text(_LAUNCHER)
-        launcher.chmod(0o700)
+        (folder / "sitecustomize.py").write_text(_SITECUSTOMIZE)
         env = {
+            "PYTHONPATH": str(folder),
             "FAKETIME_TIMESTAMP_FILE": str(clock),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_CACHE_DURATION": "1",
         }
-        with _stack(folder, "bubblewrap", env, clock=clock, binary=launcher) as site:
+        with _stack(folder, "bubblewrap", env, clock=clock) as site:
             yield site
 
 
@@ -211,7 +210,6 @@ def _stack(
     env: dict[str, str] | None = None,
     engine: PrivateEngine | None = None,
     clock: Path | None = None,
-    binary: Path = SKILLBOX,
 ) -> Iterator[Site]:
     temp = folder / "tmp"
     temp.mkdir()
@@ -222,7 +220,7 @@ def _stack(
         "SKILLBOX_DB_POOL_SIZE": str(POOL_SIZE),
         **(env or {}),
     }
-    stack = Stack(folder / "data", sandbox, binary, env=settings, options=_OPTIONS)
+    stack = Stack(folder / "data", sandbox, env=settings, options=_OPTIONS)
     with _small_disk(stack.data_dir, _DISK), _small_disk(stack.data_dir / "s3", _S3_DISK):
         # As `skillbox up` makes it: Postgres passes through, as another user.
         stack.data_dir.chmod(0o711)
