@@ -59,5 +59,7 @@ async def unavailable_when_lost() -> AsyncIterator[None]:
         asyncpg.InsufficientResourcesError,
         asyncpg.IdleInTransactionSessionTimeoutError,
         asyncpg.InterfaceError,
+        # What asyncpg says when the server goes away between two steps of one statement.
+        asyncpg.InternalClientError,
     ) as error:
         raise DependencyUnavailable("the database does not answer") from error

@@ -196,7 +196,9 @@ async def _all_of(site: Site, names: Collection[str]) -> dict[str, psutil.Proces
     """Returns these processes as soon as all of them run."""
 
     async def find() -> dict[str, psutil.Process]:
-        found = {name: each for name, each in site.processes().items() if name in names}
+        found = {
+            name: each for name, each in site.processes().items() if name in names and alive([each])
+        }
         return found if len(found) == len(names) else {}
 
     return await until(find)

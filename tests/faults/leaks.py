@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -116,11 +117,14 @@ def _contained(boxes: set[str]) -> list[int]:
 
 
 def _control_groups(site: Site, used: set[str]) -> list[str]:
+    parents = {f"skillbox-{owner}" for owner in site.owners.values()}
+    # Unlike `glob`, a walk does not mind that groups go meanwhile.
     return [
-        f"control group {folder}"
-        for owner in site.owners.values()
-        for folder in _CGROUPS.glob(f"**/skillbox-{owner}/*/")
-        if folder.name in used
+        f"control group {folder}/{name}"
+        for folder, names, _ in os.walk(_CGROUPS)
+        if Path(folder).name in parents
+        for name in names
+        if name in used
     ]
 
 
