@@ -20,7 +20,7 @@ from tests.support.parts import free_port
 __all__ = ["client", "single_use", "stack"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def stack() -> AsyncIterator[ComposeStack]:
     """The stack, started by the command of the README; nothing of it stays."""
     with tempfile.TemporaryDirectory(prefix="skillbox-compose-") as name:
@@ -41,7 +41,7 @@ async def stack() -> AsyncIterator[ComposeStack]:
         assert not await made.remains()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(stack: ComposeStack) -> Client:
     """The same name as in the end-to-end tests, so that those run here, too."""
     return Client(stack, stack.url)

@@ -217,11 +217,11 @@ async def _replaced(site: Site, name: str, pid: int) -> None:
 
 FAULTS = (
     Fault("none", nothing, quick=False, harmless=True),
-    Fault("kill executor", kill("executor"), hits="EXECUTOR_LOST"),
+    Fault("kill executor", kill("executor"), quick=False, hits="EXECUTOR_LOST"),
     Fault("kill every executor", kill("executor", every=True), hits="EXECUTOR_LOST"),
     Fault("restart executors", restart("executor"), harmless=True),
     Fault("hang executors", hang("executor", 15), quick=False, hits="callers"),
-    Fault("kill registry", kill("registry", every=True), hits="callers"),
+    Fault("kill registry", kill("registry", every=True), quick=False, hits="callers"),
     Fault("restart registries", restart("registry"), quick=False, harmless=True),
     Fault("kill auth", kill("auth", every=True, times=2), hits="callers"),
     Fault("restart auths", restart("auth"), quick=False, harmless=True),
@@ -231,7 +231,7 @@ FAULTS = (
     Fault("cut off postgres", cut_off_postgres, quick=False, hits="callers"),
     Fault("slow postgres", slow("postgres", 8), quick=False),
     Fault("hang postgres for long", hang("postgres", 25), quick=False, hits="callers"),
-    Fault("kill s3", kill("s3")),
+    Fault("kill s3", kill("s3"), quick=False),
     Fault("hang s3", hang("s3", 8), quick=False, hits="callers"),
     Fault("full disk of s3", full_disk("s3", 8), hits="INTERNAL"),
     Fault("full disk of data", full_disk(".", 12), quick=False, hits="callers"),
