@@ -45,8 +45,8 @@ format: setup ## format the Python code and the protos
 	$(BIN)/ruff check --fix
 	$(BIN)/buf format --write
 
-test: setup ## run every test, on real components
-	scripts/ensure-components tests $(BIN)/pytest $(ARGS)
+test: setup ## run every test, on real components; ARGS=tests/unit for some of them
+	scripts/ensure-components tests scripts/run-tests $(ARGS)
 
 faults: setup ## break every part under load and count what became of each execution
 	SKILLBOX_TEST_ALL_FAULTS=1 scripts/ensure-components tests $(BIN)/pytest tests/faults $(ARGS)

@@ -25,8 +25,8 @@ def skill(name: str, script: str, code: str, *front_matter: str) -> bytes:
     return archive({"SKILL.md": f"---\n{head}\n---\nDo it.\n", f"scripts/{script}": code})
 
 
-TICKS = 6
-TICK_S = 0.2
+TICKS = 4
+TICK_S = 0.8
 
 TICKER = skill(
     "ticker",

@@ -17,8 +17,8 @@ from tests.e2e import skills
 from tests.e2e.stack import SKILLBOX, Client, environment
 from tests.e2e.waiting import until
 
-# Far below the time between two lines, far above what a busy machine needs.
-_LATE_S = 0.15
+# Before the next line is printed, and far above what a busy machine needs.
+_LATE_S = 0.75 * skills.TICK_S
 
 pytestmark = pytest.mark.usefixtures("single_use")
 
