@@ -5,7 +5,7 @@ from typing import Protocol
 import structlog
 
 from skillbox_executor.commands.record import artifact_key
-from skillbox_executor.domain import Event, EventKind, Execution
+from skillbox_executor.domain import Execution
 from skillbox_executor.history import Objects, encode, history_key
 from skillbox_executor.store.interface import EventReader, Retention
 
@@ -64,11 +64,12 @@ class Sweep:
 
     async def _move(self, execution: Execution) -> None:
         events = await self._rows.events(execution.id, 0, _ALL_EVENTS)
-        # Another replica may have moved them since; then there is nothing to overwrite.
-        if complete(events):
+        # All of them go at once, so there are none when another replica was faster: what it has
+        # stored must not be overwritten.
+        if events:
             key = history_key(execution.tenant_id, execution.id)
             await self._objects.put(key, encode(events), "application/gzip")
-            await self._retention.set_moved(execution.id)
+        await self._retention.set_moved(execution.id)
 
     async def _forget(self, execution: Execution) -> None:
         """Removes an execution; the row last, so that nothing is left when it is cut short."""
@@ -76,8 +77,3 @@ class Sweep:
         await self._objects.delete(artifact_key(execution))
         await self._objects.delete(history_key(execution.tenant_id, execution.id))
         await self._retention.forget(execution.id)
-
-
-def complete(events: list[Event]) -> bool:
-    """Tells whether these are all events of an execution."""
-    return bool(events) and events[-1].kind is EventKind.FINISHED and len(events) == events[-1].seq

@@ -167,3 +167,11 @@ async def test_nothing_is_forgotten_by_half(
     assert (await get(stack, execution.id)).logs == execution.logs
     await sweep(stack, objects, NEVER, 0)()
     assert not await stack.pool.fetch("SELECT FROM executions")
+
+
+async def test_events_with_a_gap_are_moved_too(stack: Stack, objects: ObjectStore) -> None:
+    execution = await talkative(stack)
+    await stack.pool.execute("DELETE FROM events WHERE execution_id = $1 AND seq = 2", execution.id)
+    async with asyncio.timeout(5):
+        await sweep(stack, objects, 0, None)()
+    assert await rows(stack, execution.id) == 0
