@@ -26,6 +26,7 @@ async def connect(settings: ServiceSettings, schema: str) -> AsyncIterator["Pool
         max_size=settings.db_pool_size,
         timeout=5,
         command_timeout=30,
+        reset=_reset,
         server_settings={
             "search_path": schema,
             "application_name": f"skillbox-{schema}",
@@ -41,6 +42,15 @@ async def connect(settings: ServiceSettings, schema: str) -> AsyncIterator["Pool
                 await pool.close()
         except TimeoutError:
             pool.terminate()
+
+
+async def _reset(_: "Connection") -> None:
+    """Leaves a connection as it is that comes back to the pool.
+
+    Asyncpg has ended its transaction already. It would also reset the session by a statement of
+    its own after each of ours; but nobody here changes a session, save for locks, which
+    whoever takes them gives back.
+    """
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _KIND = "principal"
 _MAX_TOKEN = 512
+# Who calls every few seconds need not wait for Auth each time. Few tokens are renewed, so
+# that Auth never has much to do for callers who have left.
+_RENEWED_FOR_S = 10.0
+_RENEWED_TOKENS = 32
 _DEADLINE_S = 5.0
 
 
@@ -66,7 +70,8 @@ class CachingIntrospector:
     """Remembers the answers of another introspector.
 
     A revoked key works for at most `ttl` seconds longer. Tokens are remembered by digest, at
-    most `size` of them; concurrent questions about one token are asked once.
+    most `size` of them; concurrent questions about one token are asked once. An answer about a
+    token that was used a moment ago is renewed before its time is over.
 
     Args:
         shared: Answers of other replicas; an answer gets no older by going through it.
@@ -83,20 +88,26 @@ class CachingIntrospector:
         self._ttl = ttl
         self._size = size
         self._shared = shared
-        self._entries: OrderedDict[bytes, tuple[float, Principal | None]] = OrderedDict()
+        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._pending: dict[bytes, asyncio.Task[Principal | None]] = {}
+        self._to_renew: set[bytes] = set()
 
     async def introspect(self, token: str) -> Principal | None:
         digest = hashlib.sha256(token.encode()).digest()
+        now = time.monotonic()
         entry = self._entries.get(digest)
-        if entry is not None and entry[0] > time.monotonic():
-            return _unless_expired(entry[1])
+        if entry is not None and entry.until > now:
+            entry.used = now
+            return _unless_expired(entry.principal)
+        return _unless_expired(await asyncio.shield(self._asking(digest, token, now)))
+
+    def _asking(self, digest: bytes, token: str, used: float) -> "asyncio.Task[Principal | None]":
         task = self._pending.get(digest)
         if task is None:
-            task = asyncio.create_task(self._ask(digest, token))
+            task = asyncio.create_task(self._ask(digest, token, used))
             self._pending[digest] = task
             task.add_done_callback(lambda done: self._settle(digest, done))
-        return _unless_expired(await asyncio.shield(task))
+        return task
 
     def _settle(self, digest: bytes, task: "asyncio.Task[Principal | None]") -> None:
         del self._pending[digest]
@@ -104,13 +115,26 @@ class CachingIntrospector:
         if not task.cancelled():
             task.exception()
 
-    async def _ask(self, digest: bytes, token: str) -> Principal | None:
+    async def _ask(self, digest: bytes, token: str, used: float) -> Principal | None:
         principal, seconds = await self._answer(token)
-        self._entries[digest] = (time.monotonic() + seconds, principal)
+        now = time.monotonic()
+        if (before := self._entries.get(digest)) is not None:
+            used = max(used, before.used)
+        self._entries[digest] = _Entry(now + seconds, principal, used)
         self._entries.move_to_end(digest)
         while len(self._entries) > self._size:
             self._entries.popitem(last=False)
+        recent = now - used < _RENEWED_FOR_S
+        if principal is not None and recent and len(self._to_renew) < _RENEWED_TOKENS:
+            self._to_renew.add(digest)
+            loop = asyncio.get_running_loop()
+            loop.call_later(seconds * 0.75, self._renew, digest, token)
         return principal
+
+    def _renew(self, digest: bytes, token: str) -> None:
+        self._to_renew.discard(digest)
+        if (entry := self._entries.get(digest)) is not None:
+            self._asking(digest, token, entry.used)
 
     async def _answer(self, token: str) -> tuple[Principal | None, float]:
         """Returns the principal and for how many seconds it may be remembered."""
@@ -125,6 +149,15 @@ class CachingIntrospector:
         if principal is not None:
             await self._shared.put(_KIND, token, _encode(principal), asked_at)
         return principal, self._ttl
+
+
+@dataclass
+class _Entry:
+    """An answer, until when it holds, and when it was last used, on a monotonic clock."""
+
+    until: float
+    principal: Principal | None
+    used: float
 
 
 def _unless_expired(principal: Principal | None) -> Principal | None:

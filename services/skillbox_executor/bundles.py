@@ -33,10 +33,10 @@ class Bundle:
 
     def payload(self, input_json: str) -> list[bytes]:
         """Returns a whole tar of the skill and its input, in pieces."""
-        tail = io.BytesIO()
-        with tarfile.open(fileobj=tail, mode="w", format=tarfile.GNU_FORMAT) as archive:
-            _add(archive, "input.json", input_json.encode())
-        return [self.tar, tail.getvalue()]
+        data = input_json.encode()
+        tail = _member("input.json", len(data)).tobuf(tarfile.GNU_FORMAT) + data
+        size = len(tail) + 2 * tarfile.BLOCKSIZE  # after which comes the end of the archive
+        return [self.tar, tail + bytes(size + -size % tarfile.RECORDSIZE - len(tail))]
 
 
 class Bundles:
@@ -101,7 +101,11 @@ def build(archive: bytes, root: str) -> Bundle:
     return Bundle(out.getvalue()[:size], frozenset(names))
 
 
-def _add(archive: tarfile.TarFile, name: str, data: bytes, mode: int = 0o644) -> None:
+def _add(archive: tarfile.TarFile, name: str, data: bytes, mode: int) -> None:
+    archive.addfile(_member(name, len(data), mode), io.BytesIO(data))
+
+
+def _member(name: str, size: int, mode: int = 0o644) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
-    member.size, member.mode = len(data), mode
-    archive.addfile(member, io.BytesIO(data))
+    member.size, member.mode = size, mode
+    return member

@@ -166,7 +166,7 @@ def _reason(reason: Reason | None) -> str:
 
 
 def _sandbox(detail: Mapping[str, Any]) -> execution_pb2.Sandbox:
-    return json_format.ParseDict(dict(detail), execution_pb2.Sandbox())
+    return execution_pb2.Sandbox(**detail)
 
 
 def _timestamp(moment: datetime | None) -> Timestamp | None:

@@ -20,6 +20,7 @@ from skillbox_executor.store.interface import (
 
 _BATCH = 500
 _POLL_S = 1.0
+_GATHER_S = 0.005  # a watcher is to see a line within 20 ms
 _RETRY_S = 0.2
 
 
@@ -55,8 +56,8 @@ def sandbox_detail(evidence: Evidence, start: Start) -> dict[str, Any]:
 class EventWriter:
     """Numbers the events of one execution and writes them in the background.
 
-    What arrives while a write is under way goes into the next one, so a chatty skill costs
-    few statements and a quiet one is written at once.
+    What arrives shortly after an event, or while a write is under way, is written together with
+    it: a chatty skill costs few statements, and one that ends at once none but the last.
 
     Args:
         last_seq: Number of the last event that is there already.
@@ -69,7 +70,7 @@ class EventWriter:
         self._pending: list[Event] = []
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._draining = False
+        self._draining = asyncio.Event()
 
     def next_seq(self) -> int:
         """Returns the number of the next event, each once."""
@@ -98,7 +99,7 @@ class EventWriter:
         """Stops writing and returns what is not written yet."""
         if self._task is not None:
             # Not cancelled: a statement that is under way ends sooner than its cancellation.
-            self._draining = True
+            self._draining.set()
             self._wake.set()
             await asyncio.wait({self._task})
             self._task = None
@@ -106,11 +107,13 @@ class EventWriter:
         return pending
 
     async def _write(self) -> None:
-        while not self._draining:
+        while not self._draining.is_set():
             await self._wake.wait()
             self._wake.clear()
+            if await _within(_GATHER_S, self._draining):
+                return
             batch = self._pending[:_BATCH]
-            if not batch or self._draining:
+            if not batch:
                 continue
             try:
                 await self._store.append(self._execution_id, batch)
@@ -188,7 +191,13 @@ class EventFeed:
 
 async def _heard(news: asyncio.Event) -> None:
     """Waits for news, but not for long: a message may be lost."""
+    await _within(_POLL_S, news)
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Waits for an event; tells whether it came in time."""
     # Not `wait_for`: in Python 3.11 it can swallow a cancellation.
     with suppress(TimeoutError):
-        async with asyncio.timeout(_POLL_S):
-            await news.wait()
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()

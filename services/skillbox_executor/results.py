@@ -4,8 +4,9 @@ import gzip
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Self
 
 from skillbox_executor import raw_json
 from skillbox_executor.domain import Reason
@@ -88,13 +89,8 @@ def read(tar: IO[bytes], max_files: int) -> Results:
     tar.seek(0)
     output_json: str | None = None
     problem: ResultError | None = None
-    files: list[str] = []
-    packed: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_SPOOL)  # noqa: SIM115 - handed to the caller
-    try:
-        with (
-            gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=0) as zipped,
-            tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as target,
-        ):
+    with _Archive() as archive:
+        try:
             for source, member in _members(tar, max_files + _MAX_FOLDERS):
                 name = member.name.removeprefix("./")
                 if name == OUTPUT:
@@ -104,26 +100,19 @@ def read(tar: IO[bytes], max_files: int) -> Results:
                         problem = error
                 elif member.isreg() and name.startswith(FILES):
                     path = safe_name(name.removeprefix(FILES))
-                    if path in files:
+                    if path in archive.files:
                         raise ResultError(Reason.RUNNER_FAULT, "a file came twice")
-                    if len(files) >= max_files:
+                    if len(archive.files) >= max_files:
                         raise ResultError(
                             Reason.ARTIFACT_LIMIT, f"the skill left more than {max_files} files"
                         )
-                    files.append(path)
-                    _copy(source, member, target, path)
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
-        packed.close()
-        raise ResultError(Reason.RUNNER_FAULT, "the files of the skill cannot be read") from error
-    except BaseException:
-        packed.close()
-        raise
-    size = packed.tell()
-    if not files:
-        packed.close()
-        return Results(output_json, [], None, 0, problem)
-    packed.seek(0)
-    return Results(output_json, sorted(files), packed, size, problem)
+                    archive.add(source, member, path)
+            packed, size = archive.packed()
+        except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+            raise ResultError(
+                Reason.RUNNER_FAULT, "the files of the skill cannot be read"
+            ) from error
+        return Results(output_json, sorted(archive.files), packed, size, problem)
 
 
 def safe_name(name: str) -> str:
@@ -194,14 +183,51 @@ def _read_output(source: tarfile.TarFile, member: tarfile.TarInfo) -> str | None
         ) from None
 
 
-def _copy(
-    source: tarfile.TarFile, member: tarfile.TarInfo, target: tarfile.TarFile, path: str
-) -> None:
-    clean = tarfile.TarInfo(path)
-    clean.size = member.size
-    clean.mode = 0o755 if member.mode & 0o111 else 0o644
-    clean.mtime = max(0, int(member.mtime))
-    content = source.extractfile(member)
-    if content is None:
-        raise ResultError(Reason.RUNNER_FAULT, "a file has no content")
-    target.addfile(clean, content)
+class _Archive:
+    """The files, packed anew; most runs leave none, and then it costs nothing.
+
+    It is closed at the end of the context, unless it was handed over.
+    """
+
+    def __init__(self) -> None:
+        self.files: set[str] = set()
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def add(self, source: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> None:
+        """Copies a file under another name, and of its attributes those that are harmless."""
+        if not self.files:
+            self._begin()
+        self.files.add(path)
+        clean = tarfile.TarInfo(path)
+        clean.size = member.size
+        clean.mode = 0o755 if member.mode & 0o111 else 0o644
+        clean.mtime = max(0, int(member.mtime))
+        content = source.extractfile(member)
+        if content is None:
+            raise ResultError(Reason.RUNNER_FAULT, "a file has no content")
+        self._tar.addfile(clean, content)
+
+    def packed(self) -> tuple[IO[bytes] | None, int]:
+        """Hands over what is complete now, and its size; `None` when there are no files."""
+        if not self.files:
+            return None, 0
+        self._tar.close()
+        self._zip.close()
+        size = self._file.tell()
+        self._file.seek(0)
+        self._open.pop_all()
+        return self._file, size
+
+    def _begin(self) -> None:
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_SPOOL)  # noqa: SIM115 - handed to the caller
+        self._open.enter_context(self._file)
+        self._zip = self._open.enter_context(
+            gzip.GzipFile(fileobj=self._file, mode="wb", compresslevel=1, mtime=0)
+        )
+        self._tar = tarfile.open(fileobj=self._zip, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - closed when complete

@@ -58,6 +58,9 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     coroutines and async generators, so that cancellation and back-pressure work.
     """
 
+    def __init__(self) -> None:
+        self._wrapped: dict[str, Any] = {}
+
     def around(self, call: Call) -> AbstractAsyncContextManager[None]:
         raise NotImplementedError
 
@@ -70,6 +73,12 @@ class AroundInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         if handler is None:
             return None
         method = handler_call_details.method
+        # A server asks for each call, and has few methods.
+        if method not in self._wrapped:
+            self._wrapped[method] = self._wrap(method, handler)
+        return self._wrapped[method]
+
+    def _wrap(self, method: str, handler: Any) -> Any:
         inner = (
             handler.unary_unary
             or handler.unary_stream

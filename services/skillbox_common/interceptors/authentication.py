@@ -52,6 +52,7 @@ class AuthenticationInterceptor(AroundInterceptor):
     """
 
     def __init__(self, introspector: Introspector, access: Mapping[str, Access]) -> None:
+        super().__init__()
         self._introspector = introspector
         self._access = {**INFRASTRUCTURE, **access}
 

@@ -1,13 +1,11 @@
 """What is known of dependency sets, in Postgres: for all replicas."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from skillbox_common import db
 
-_RETRY_S = 0.25
 _COLUMNS = "key, digest, error, size_bytes, extract(epoch FROM now() - created_at)::float8 AS age_s"
 
 
@@ -61,26 +59,23 @@ class PostgresDependencyStore:
             )
 
     @asynccontextmanager
-    async def alone(self, key: str) -> AsyncIterator[None]:
-        """Lets one replica at a time do what the context does for a key.
+    async def alone(self, key: str) -> AsyncIterator[bool]:
+        """Tells whether this replica is the one that may work on a key while the context is open.
 
         The right is a lock of the database's session: who dies loses it with the connection.
         """
         number = int(key[:15], 16)
-        while True:
+        async with db.unavailable_when_lost():
+            connection = await self._pool.acquire()
+        locked = None
+        try:
             async with db.unavailable_when_lost():
-                connection = await self._pool.acquire()
-            try:
-                async with db.unavailable_when_lost():
-                    locked = await connection.fetchval("SELECT pg_try_advisory_lock($1)", number)
-                if locked:
-                    yield
-                    return
-            finally:
-                # Asyncpg unlocks what a connection holds before somebody else gets it.
-                await self._pool.release(connection)
-            # Without a connection meanwhile: there are few.
-            await asyncio.sleep(_RETRY_S)
+                locked = await connection.fetchval("SELECT pg_try_advisory_lock($1)", number)
+            yield bool(locked)
+        finally:
+            if locked is not False:
+                connection.terminate()  # which unlocks
+            await self._pool.release(connection)
 
     async def unused(self, seconds: float) -> Sequence[DependencySet]:
         """Returns the sets that nobody has asked for in so long."""

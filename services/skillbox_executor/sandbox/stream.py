@@ -48,6 +48,8 @@ class Conversation:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._frames = self._receive()
+        self._sending: asyncio.Task[None] | None = None
+        self._start = asyncio.Event()
 
     async def greeting(self) -> None:
         """Returns when the runner waits for a payload.
@@ -59,14 +61,25 @@ class Conversation:
         if not isinstance(await anext(self._frames), Hello):
             raise RunnerFault("the runner did not greet")
 
+    def load(self, language: Language, payload: Payload) -> "asyncio.Task[None]":
+        """Begins to send a payload, up to its last byte: the runner unpacks it and waits."""
+        sending = asyncio.create_task(self._send(header(language, payload), payload.tar))
+        # That the runner reads no more is no error: what it says, or no longer says, counts.
+        sending.add_done_callback(lambda task: task.cancelled() or task.exception())
+        self._sending = sending
+        return sending
+
     async def run(self, language: Language, payload: Payload) -> AsyncIterator[Frame]:
-        """Sends the payload while it yields the runner's frames; the end frame is the last.
+        """Sends the payload, or what `load` kept back of it, while it yields the runner's frames.
+
+        The end frame is the last.
 
         Raises:
             BoxLost: The stream ended without an end frame.
             RunnerFault: The runner broke the protocol, or failed by itself.
         """
-        sending = asyncio.create_task(self._send(header(language, payload), payload.tar))
+        sending = self._sending or self.load(language, payload)
+        self._start.set()
         try:
             async with aclosing(self._frames) as frames:
                 async for frame in frames:
@@ -76,9 +89,13 @@ class Conversation:
                     if isinstance(frame, End):
                         return
         finally:
-            sending.cancel()
-            # That the runner reads no more is no error: what it says, or no longer says, counts.
+            self.close()
             await asyncio.gather(sending, return_exceptions=True)
+
+    def close(self) -> None:
+        """Sends no more."""
+        if self._sending is not None:
+            self._sending.cancel()
 
     async def _receive(self) -> AsyncGenerator[Frame, None]:
         parser = FrameParser()
@@ -93,8 +110,13 @@ class Conversation:
         raise BoxLost("the box ended without saying how")
 
     async def _send(self, head: bytes, tar: Sequence[bytes]) -> None:
-        await self._wire.send(encode_length(len(head)) + head)
-        await self._wire.send(encode_length(sum(map(len, tar))))
-        for piece in tar:
+        *pieces, last = tar
+        assert last, "a tar ends with zeros"
+        await self._wire.send(
+            b"%b%b%b" % (encode_length(len(head)), head, encode_length(sum(map(len, tar))))
+        )
+        for piece in (*pieces, last[:-1]):
             for start in range(0, len(piece), _PIECE):
                 await self._wire.send(piece[start : start + _PIECE])
+        await self._start.wait()
+        await self._wire.send(last[-1:])

@@ -1,9 +1,10 @@
 """Executions in Postgres."""
 
-import json
 import uuid
 from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from skillbox_common import db
 from skillbox_common.errors import ExecutionNotFound
@@ -71,7 +72,7 @@ class PostgresExecutionStore:
             execution.id,
             self._owner,
             execution.started_at,
-            json.dumps(execution.sandbox),
+            rows.json_text(execution.sandbox),
             *rows.event_values([event]),
         )
 
@@ -138,7 +139,7 @@ class PostgresExecutionStore:
                 kind=EventKind(row["kind"]),
                 stream=row["stream"],
                 data=row["data"],
-                detail=json.loads(row["detail"]),
+                detail=msgspec.json.decode(row["detail"]),
             )
             for row in found
         ]

@@ -1,11 +1,11 @@
 """Rows of executions and events, as every statement of this package reads and writes them."""
 
-import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from asyncpg import Record
 
 from skillbox_common import db
@@ -24,6 +24,11 @@ SUMMARY = (
 COLUMNS = f"{SUMMARY}, input_json, output_json, files, sandbox"
 
 
+def json_text(detail: Mapping[str, Any]) -> str:
+    """Returns a value of a `json` column."""
+    return msgspec.json.encode(detail).decode()
+
+
 def unnest_events(first: int) -> str:
     """Returns the rows of `event_values`, whose parameters begin with this number."""
     types = ("bigint", "timestamptz", "text", "text", "bytea", "json")
@@ -39,7 +44,7 @@ def event_values(events: Sequence[Event]) -> tuple[list[Any], ...]:
         [event.kind.value for event in events],
         [event.stream for event in events],
         [event.data for event in events],
-        [json.dumps(event.detail) for event in events],
+        [json_text(event.detail) for event in events],
     )
 
 
@@ -55,7 +60,7 @@ def end_values(execution: Execution) -> tuple[Any, ...]:
         execution.started_at,
         execution.finished_at,
         execution.duration_ms,
-        json.dumps(execution.sandbox) if execution.sandbox else None,
+        json_text(execution.sandbox) if execution.sandbox else None,
     )
 
 
@@ -82,7 +87,7 @@ def execution_of(row: Record) -> Execution:
     values["status"] = Status(values["status"])
     values["reason"] = Reason(values["reason"]) if values["reason"] else None
     if values.get("sandbox"):
-        values["sandbox"] = json.loads(values["sandbox"])
+        values["sandbox"] = msgspec.json.decode(values["sandbox"])
     return Execution(**values)
 
 

@@ -136,3 +136,43 @@ async def test_the_oldest_answer_makes_room() -> None:
     for token in "abcbca":
         await cache.introspect(token)
     assert inner.asked == ["a", "b", "c", "a"]
+
+
+async def test_an_answer_in_use_is_renewed_and_then_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(introspection, "_RENEWED_FOR_S", 0.15)
+    inner = Inner()
+    cache = CachingIntrospector(inner, ttl=0.1)
+    await cache.introspect("known")
+    await cache.introspect("unknown")
+    async with asyncio.timeout(5):
+        while inner.asked.count("known") < 2:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.5)
+    asked = inner.asked.count("known")
+    await asyncio.sleep(0.2)
+    assert inner.asked.count("known") == asked
+    assert inner.asked.count("unknown") == 1
+
+
+async def test_an_answer_that_cannot_be_renewed_is_not_used_longer() -> None:
+    inner = Inner()
+    cache = CachingIntrospector(inner, ttl=0.1)
+    await cache.introspect("known")
+    inner.failing = True
+    await asyncio.sleep(0.15)
+    with pytest.raises(DependencyUnavailable):
+        await cache.introspect("known")
+
+
+async def test_few_tokens_are_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(introspection, "_RENEWED_TOKENS", 2)
+    inner = Inner()
+    cache = CachingIntrospector(inner, ttl=0.1)
+    for token in "abc":
+        await cache.introspect(token)
+    async with asyncio.timeout(5):
+        while len(inner.asked) < 5:
+            await asyncio.sleep(0.01)
+    assert sorted(inner.asked) == ["a", "a", "b", "b", "c"]

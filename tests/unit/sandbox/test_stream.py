@@ -126,3 +126,28 @@ async def test_giving_up_stops_the_sending() -> None:
     assert len(asyncio.all_tasks() - before) == 1
     await frames.aclose()  # type: ignore[attr-defined]  # it is a generator
     assert asyncio.all_tasks() == before
+
+
+async def test_what_is_loaded_waits_for_its_last_byte() -> None:
+    wire = FakeWire(frame("h"), *[frame("o", b".")] * 5, frame("x", END))
+    conversation = Conversation(wire)
+    await conversation.greeting()
+    conversation.load(Language.PYTHON, PAYLOAD)
+    await asyncio.sleep(0.05)
+    assert wire.sent.endswith(b"x" * 9 + b"y" * 299)
+    async for _ in conversation.run(Language.PYTHON, PAYLOAD):
+        pass
+    assert wire.sent.endswith(b"x" * 9 + b"y" * 300)
+
+
+async def test_what_is_loaded_and_never_runs_leaves_nothing() -> None:
+    before = asyncio.all_tasks()
+    wire = FakeWire(frame("h"))
+    conversation = Conversation(wire)
+    await conversation.greeting()
+    conversation.load(Language.PYTHON, PAYLOAD)
+    await asyncio.sleep(0.05)
+    conversation.close()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+    assert wire.sent.endswith(b"y" * 299)
