@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: bench help setup check generate go openapi format test faults hostile images demo up down compose-up compose-examples compose-down sbom constraints wheel clean
+.PHONY: bench soak help setup check generate go openapi format test faults hostile images demo up down compose-up compose-examples compose-down compose-v2 sbom constraints wheel clean
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -69,6 +69,9 @@ down: ## stop a stack that runs in the background
 bench: setup .venv/.bench ## measure everything beside its raw parts; ARGS=--quick for a minute
 	scripts/ensure-components tests $(BIN)/python -m benchmarks $(ARGS)
 
+soak: setup ## many runs on each engine: none lost, no box left, flat memory
+	scripts/ensure-components tests $(BIN)/python -m benchmarks.soak $(ARGS)
+
 .venv/.bench: $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	touch $@
@@ -79,8 +82,11 @@ compose-up: setup ## build the images and start the stack with Docker Compose
 compose-examples: ## run the example skills against that stack
 	SKILLBOX_COMPOSE_OVERLAYS=examples/docker-compose.yml deploy/compose/compose run --rm examples
 
-compose-down: ## stop that stack; its data stays
-	deploy/compose/compose down $(ARGS)
+compose-down: ## stop that stack; its data stays, unless ARGS=--volumes
+	deploy/compose/down $(ARGS)
+
+compose-v2: setup ## build Compose v2 into .build/gobin, so that the tests use it beside 1.29
+	$(BIN)/python -m tools.compose_v2
 
 sbom: setup ## write what is in each image to .build/sbom
 	deploy/images/sbom

@@ -1,4 +1,4 @@
-"""Measures everything in one run: `make bench`, or `make bench ARGS=--quick` for a minute.
+"""Measures everything in one run: `make bench`, or `make bench ARGS=--quick` for some of it.
 
 Prints a table for each scenario and writes all samples to .build/bench/results.json, from which
 `python -m benchmarks.report` makes the figures of docs/PERFORMANCE.md.
@@ -9,10 +9,12 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
-from benchmarks import boxes, control, latency, log_lines, throughput
+from benchmarks import boxes, control, latency, log_lines, phases, processor, throughput
 from benchmarks.goals import BUBBLEWRAP, DOCKER
 from benchmarks.report import RESULTS, show
 from benchmarks.stats import Results
@@ -24,7 +26,8 @@ SCENARIOS: dict[str, Callable[[Suite], Awaitable[None]]] = {
     "staggered": latency.staggered,
     "logs": log_lines.latency,
     "idle": boxes.idle,
-    "cpu": throughput.processor,
+    "phases": phases.warm,
+    "cpu": processor.by_role,
     "burst": throughput.burst,
     "throughput": throughput.sustained,
     "contract": control.contract,
@@ -38,6 +41,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few rounds, two engines")
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     parser.add_argument("--engines", nargs="+", choices=ENGINES)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the samples go")
     arguments = parser.parse_args()
     default = [DOCKER, BUBBLEWRAP] if arguments.quick else list(ENGINES)
     arguments.engines = arguments.engines or default
@@ -52,21 +56,25 @@ async def measure(engines: Sequence[str], names: Sequence[str], quick: bool) -> 
             "cores": os.cpu_count(),
             "load": os.getloadavg()[0],
             "arguments": f" ARGS='{' '.join(sys.argv[1:])}'" if sys.argv[1:] else "",
+            "seconds": {},
         }
     )
     async with suite(list(engines), quick, results) as made:
         for name in names:
             print(f"measuring {name} …", file=sys.stderr)
+            began = time.perf_counter()
             await SCENARIOS[name](made)
+            results.about["seconds"][name] = round(time.perf_counter() - began)
     return results
 
 
 def main() -> None:
     arguments = _arguments()
     results = asyncio.run(measure(arguments.engines, arguments.only, arguments.quick))
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(results.as_json()))
+    arguments.results.parent.mkdir(parents=True, exist_ok=True)
+    arguments.results.write_text(json.dumps(results.as_json()))
     show(results)
+    print("\nSeconds taken:", results.about["seconds"])
 
 
 if __name__ == "__main__":

@@ -10,10 +10,12 @@ from collections.abc import AsyncIterator
 import psutil
 
 from benchmarks import load
-from benchmarks.cases import Case, RunFailed, SkillboxCalls
+from benchmarks.cases import METADATA, Case, RunFailed, SkillboxCalls
 from benchmarks.goals import CONTRACT, CONTROL, UPLOADS
 from benchmarks.stack import SKILL_MD
 from benchmarks.suite import Live, Suite
+from skillbox.registry.v1.skill_service_pb2 import ListSkillsRequest
+from skillbox.registry.v1.skill_service_pb2_grpc import SkillServiceStub
 
 _MIB = 1024 * 1024
 _UPLOADERS = 8
@@ -41,6 +43,19 @@ def get(calls: SkillboxCalls, path: str, expected: int = 200, **headers: str) ->
             body = await reply.read()
         if reply.status != expected:
             raise RunFailed(f"{reply.status}: {body[:200]!r}")
+        return ""
+
+    return run
+
+
+def first_page(calls: SkillboxCalls) -> Case:
+    """Returns a call for fifty skills, which gRPC alone can ask for: the list of REST has all."""
+    stub = SkillServiceStub(calls.channel)
+
+    async def run() -> str:
+        page = await stub.ListSkills(ListSkillsRequest(), metadata=METADATA)
+        if not page.skills:
+            raise RunFailed("no skills")
         return ""
 
     return run
@@ -92,7 +107,8 @@ async def control_plane(suite: Suite) -> None:
     await load.interleaved(cases, rows, suite.amount(200, 30), 0)
     await _fill(calls, suite.amount(10_000, 100))
     cases = {
-        "list of skills, first page": get(calls, "/v1/skills"),
+        "list of skills, first page": first_page(calls),
+        "list of skills, all in one (REST)": get(calls, "/v1/skills"),
         "inspect": get(calls, "/v1/skills/many-7/latest"),
     }
     for name in cases:

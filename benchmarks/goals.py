@@ -9,11 +9,17 @@ DOCKER, GVISOR, BUBBLEWRAP = "docker/runc", "docker/runsc", "bubblewrap"
 LATENCY, THROUGHPUT, BURST = "latency", "throughput", "burst of 100"
 CONTROL, CONTRACT, UPLOADS = "control plane", "REST contract", "uploads"
 LOGS, IDLE = "log lines", "idle boxes"
+PROCESSOR = "CPU ms of a run"
 
 
 def skillbox(engine: str, how: str) -> str:
     """Returns the name of a case of Skillbox itself."""
     return f"Skillbox {engine} {how}"
+
+
+def phases_of(engine: str) -> str:
+    """Returns the name of the scenario that shows where the time of a warm run goes."""
+    return f"phases of a warm run, {engine}"
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,7 @@ GOALS = (
     ),
     Goal(BURST, skillbox(DOCKER, "REST"), "success", 1.0, at_least=True),
     Goal(BURST, skillbox(DOCKER, "REST"), "first ms", 0.35, _DOCKER_RUN),
+    Goal(BURST, skillbox(GVISOR, "REST"), "success", 1.0, at_least=True),
     Goal(BURST, skillbox(BUBBLEWRAP, "REST"), "success", 1.0, at_least=True),
     Goal(CONTROL, "Envoy to Executor and back", "p50", 5),
     Goal(CONTROL, "list of skills, first page", "p50", 10),

@@ -27,6 +27,7 @@ async def sequential(suite: Suite) -> None:
             cold = await stack.enter_async_context(started(engine, SKILLBOX_POOL_SIZE="0"))
             cases |= {
                 skillbox(engine, "REST cold"): cold.calls.rest(),
+                skillbox(engine, "gRPC cold"): cold.calls.native(),
                 skillbox(engine, "REST warm"): live.calls.rest(),
                 skillbox(engine, "gRPC warm"): live.calls.native(),
             }

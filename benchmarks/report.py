@@ -5,7 +5,9 @@ python -m benchmarks.report     writes docs/PERFORMANCE.md anew between its two 
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmarks.goals import GOALS, goals_of
 from benchmarks.stats import Results, Row
@@ -46,6 +48,8 @@ def summary(results: Results) -> str:
     measured = [(goal, state) for goal, state in states if state is not None]
     missed = [f"{goal.case}, {goal.text(results)}" for goal, state in measured if not state]
     text = f"{len(measured) - len(missed)} of {len(measured)} measured goals reached."
+    if missed:
+        text += " Where the time goes is under the phases of a warm run, and under CPU."
     return "\n".join([text, *(f"- {each}" for each in missed)])
 
 
@@ -53,7 +57,8 @@ def markdown(results: Results) -> str:
     about = results.about
     parts = [
         f"{about['when']}, {about['cores']} cores, load before {about['load']:.1f}, "
-        f"`make bench{about['arguments']}`. Milliseconds where nothing else is said.",
+        f"`make bench{about['arguments']}`, {_minutes(about)} minutes. Milliseconds where nothing "
+        "else is said.",
         summary(results),
     ]
     for scenario, rows in results:
@@ -62,6 +67,11 @@ def markdown(results: Results) -> str:
         text += [f"| {' | '.join(['', *heading[1:]])} |", "|---" * len(heading) + "|"]
         parts.append("\n".join([*text, *(f"| {' | '.join(line)} |" for line in lines)]))
     return "\n\n".join(parts)
+
+
+def _minutes(about: Mapping[str, Any]) -> int:
+    seconds: int = sum(about["seconds"].values())
+    return round(seconds / 60)
 
 
 def _number(value: float | None) -> str:

@@ -3,8 +3,6 @@
 import asyncio
 import time
 
-import psutil
-
 from benchmarks import load, raw
 from benchmarks.cases import Case
 from benchmarks.goals import BUBBLEWRAP, BURST, DOCKER, THROUGHPUT, skillbox
@@ -16,22 +14,23 @@ _BURST = 100
 _SETTLE_S = 3.0
 
 
-def _cases(suite: Suite) -> dict[str, Case]:
-    cases: dict[str, Case] = {}
+def cases(suite: Suite) -> dict[str, Case]:
+    """Returns what is put under load, by name."""
+    found: dict[str, Case] = {}
     if DOCKER in suite.live and suite.docker is not None:
-        cases["engine API"] = raw.engine_api(suite.docker)
+        found["engine API"] = raw.engine_api(suite.docker)
     if BUBBLEWRAP in suite.live:
-        cases["bwrap python"] = raw.bwrap_python
-    return cases | {
+        found["bwrap python"] = raw.bwrap_python
+    return found | {
         skillbox(engine, "REST"): live.calls.rest() for engine, live in suite.live.items()
     }
 
 
 async def sustained(suite: Suite) -> None:
     """Clients in a loop, each number of them in turn for every case."""
-    cases = _cases(suite)
+    ways = cases(suite)
     for clients in _CLIENTS:
-        for name, case in cases.items():
+        for name, case in ways.items():
             row = Row()
             rate = await load.sustained(case, row, clients, suite.amount(8, 1))
             total = suite.results.row(THROUGHPUT, name)
@@ -56,24 +55,3 @@ async def burst(suite: Suite) -> None:
         if len(row.ms) >= live.stack.pool_profile_size:
             row.values["first ms"] = sorted(row.ms)[live.stack.pool_profile_size - 1]
         await asyncio.sleep(_SETTLE_S)
-
-
-async def processor(suite: Suite) -> None:
-    """CPU seconds of the whole machine for one run, the engine's and the kernel's included."""
-    seconds = suite.amount(6, 2)
-    before = _busy()
-    await asyncio.sleep(seconds)
-    idle_rate = (_busy() - before) / seconds
-    for name, case in _cases(suite).items():
-        row, started, before = Row(), time.perf_counter(), _busy()
-        await load.sustained(case, row, 1, seconds)
-        await asyncio.sleep(_SETTLE_S)  # what is torn down in the background counts too
-        spent = _busy() - before - idle_rate * (time.perf_counter() - started)
-        values = suite.results.row("CPU", name).values
-        values["s/run"] = spent / max(1, len(row.ms))
-        values["runs"] = len(row.ms)
-
-
-def _busy() -> float:
-    times = psutil.cpu_times()
-    return float(times.user + times.system + times.nice + times.irq + times.softirq)

@@ -6,8 +6,12 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
+from skillbox_common import db_connection
 from skillbox_common.config import ServiceSettings
 from skillbox_common.errors import DependencyUnavailable
+
+# Statements are short; where one takes longer, something is wrong that waiting does not mend.
+_ANSWER_S = 10.0
 
 Pool = asyncpg.Pool
 Connection = asyncpg.Connection
@@ -20,12 +24,19 @@ async def connect(settings: ServiceSettings, schema: str) -> AsyncIterator["Pool
     Connections are made when first needed, so a service starts while Postgres is still away
     and heals when it comes back.
     """
+
+    async def expire_others(connection: "Connection") -> None:
+        assert isinstance(connection, db_connection.Connection)
+        connection.on_silence = pool.expire_connections
+
     pool = await asyncpg.create_pool(
         settings.db_dsn.get_secret_value(),
         min_size=0,
         max_size=settings.db_pool_size,
         timeout=5,
-        command_timeout=30,
+        command_timeout=_ANSWER_S,
+        connection_class=db_connection.Connection,
+        init=expire_others,
         reset=_reset,
         server_settings={
             "search_path": schema,

@@ -107,7 +107,17 @@ class IdempotencyKeyReused(SkillboxError):
 
 
 class DependencyUnavailable(SkillboxError):
+    """A part that is needed does not answer.
+
+    Attributes:
+        retry_after: Seconds after which a new attempt makes sense; `None` for who knows.
+    """
+
     reason = "DEPENDENCY_UNAVAILABLE"
+
+    def __init__(self, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class PathNotFound(SkillboxError):

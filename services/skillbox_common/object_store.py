@@ -1,5 +1,7 @@
 """Archives and artifacts in S3."""
 
+import asyncio
+import io
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import IO, TYPE_CHECKING
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
 CHUNK = 256 * 1024
+_PUT_S = 15.0
+_LEAST_BYTES_PER_S = 256 * 1024
 
 
 class ObjectNotFound(Exception):
@@ -39,7 +43,8 @@ class ObjectStore:
 
     async def put(self, key: str, body: bytes | IO[bytes], content_type: str) -> None:
         """Stores an object; an object with the same key is replaced."""
-        async with _translated():
+        # The client's own limits begin when all is sent. A store that is gone may take nothing.
+        async with _translated(), asyncio.timeout(_PUT_S + _size(body) / _LEAST_BYTES_PER_S):
             await self._client.put_object(
                 Bucket=self.bucket, Key=key, Body=body, ContentType=content_type
             )
@@ -134,7 +139,7 @@ async def connect(settings: ObjectStoreSettings, bucket: str) -> AsyncIterator[O
             signature_version="s3v4",
             s3={"addressing_style": "path"},
             connect_timeout=3,
-            read_timeout=30,
+            read_timeout=15,
             retries={"max_attempts": 2},
             max_pool_connections=50,
             # S3-compatible stores do not all know the newer trailing checksums.
@@ -144,6 +149,16 @@ async def connect(settings: ObjectStoreSettings, bucket: str) -> AsyncIterator[O
     )
     async with client as opened:
         yield ObjectStore(opened, _Signer(settings), bucket)
+
+
+def _size(body: bytes | IO[bytes]) -> int:
+    """Returns how many bytes are to be sent; a file is where it was."""
+    if isinstance(body, bytes):
+        return len(body)
+    at = body.tell()
+    end = body.seek(0, io.SEEK_END)
+    body.seek(at)
+    return end - at
 
 
 @asynccontextmanager

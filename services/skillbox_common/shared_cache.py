@@ -18,6 +18,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import ResponseError
 
 from skillbox_common.config import CacheSettings
@@ -70,8 +71,9 @@ async def connect(settings: CacheSettings) -> AsyncIterator["Cache | None"]:
         settings.redis_url.get_secret_value(),
         socket_connect_timeout=_TIMEOUT_S,
         socket_timeout=_TIMEOUT_S,
-        # To ask the service is better than to ask again.
-        retry=Retry(NoBackoff(), 0),
+        # To ask the service is better than to ask again, unless it is only that the connection is
+        # from before Redis was restarted.
+        retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
     )
     try:
         yield SharedCache(redis, settings.cache_secret.get_secret_value())

@@ -18,10 +18,12 @@ from skillbox_executor.commands.record import Record
 from skillbox_executor.commands.replica import Replica
 from skillbox_executor.commands.run_in_sandbox import Boxes
 from skillbox_executor.commands.runs import Runs
+from skillbox_executor.commands.stranded import Stranded
 from skillbox_executor.commands.sweep import Sweep
 from skillbox_executor.commands.worker import Worker
 from skillbox_executor.config import ExecutorSettings
 from skillbox_executor.dependencies.assembly import Packages
+from skillbox_executor.engine import Engine
 from skillbox_executor.events import EventFeed
 from skillbox_executor.history import History
 from skillbox_executor.notifications import CANCEL_CHANNEL, QUEUE_CHANNEL, Notifications
@@ -31,6 +33,9 @@ from skillbox_executor.store.postgres import PostgresExecutionStore
 from skillbox_executor.store.queue import PostgresQueue
 from skillbox_executor.store.replicas import PostgresReplicas
 from skillbox_executor.store.retention import PostgresRetention
+from skillbox_executor.store.stranded import PostgresStranded
+
+_STRANDED_S = 1.0
 
 
 class Executor:
@@ -51,6 +56,8 @@ class Executor:
         store = PostgresExecutionStore(pool, owner)
         self.queue = queue = PostgresQueue(pool, owner, settings.idempotency_ttl)
         admission = Admission(settings.limits)
+        self.engine = Engine(driver)
+        self._stranded = Stranded(PostgresStranded(pool), self.engine, settings.engine_wait)
         cache = ArchiveCache(settings.bundle_dir, settings.bundle_dir_size)
         bundles = Bundles(CachedArchives(archives, cache), settings.bundle_cache_size)
         self.packages = Packages(
@@ -71,6 +78,7 @@ class Executor:
             store=store,
             queue=queue,
             admission=admission,
+            engine=self.engine,
             execute=Execute(
                 settings=settings,
                 bundles=bundles,
@@ -94,6 +102,7 @@ class Executor:
             skills=skills,
             queue=queue,
             admission=admission,
+            engine=self.engine,
             worker=self.worker,
             abandoned=self._abandoned,
         )
@@ -117,6 +126,7 @@ class Executor:
             async with (
                 self.packages.running(),
                 self.notifications.listening(),
+                self.engine.watched(),
                 background(self._take_part()),
             ):
                 try:
@@ -131,5 +141,6 @@ class Executor:
     async def _take_part(self) -> None:
         await self._recovered.wait()
         sweeping = repeatedly(self._sweep, self._sweep_every_s, "sweep executions")
-        async with self.worker.working(), background(sweeping):
+        giving_up = repeatedly(self._stranded, _STRANDED_S, "give up what waits for the engine")
+        async with self.worker.working(), background(sweeping), background(giving_up):
             await self.replica.live()

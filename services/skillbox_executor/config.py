@@ -58,6 +58,10 @@ def default_concurrency(settings: dict[str, Any]) -> int:
     return max(1, int(min(counts)))
 
 
+def _a_quarter(slots: int) -> int:
+    return max(1, slots // 4) if slots > 1 else 0
+
+
 class ExecutorSettings(ServiceSettings, ObjectStoreSettings, CacheSettings):
     listen: str = "127.0.0.1:50053"
     auth_address: str = "127.0.0.1:50051"
@@ -108,6 +112,12 @@ class ExecutorSettings(ServiceSettings, ObjectStoreSettings, CacheSettings):
         ge=1,
         description="Slots of this replica; reckoned from the five settings above unless set",
     )
+    reserved_execs: int = Field(
+        default_factory=lambda settings: _a_quarter(settings["max_concurrent_execs"]),
+        ge=0,
+        description="Slots that a tenant leaves to others, unless it has been alone for five "
+        "minutes; a quarter of them unless set",
+    )
     max_queue: int = Field(
         1000, ge=0, description="Executions that may wait for a slot, over all replicas"
     )
@@ -135,6 +145,9 @@ class ExecutorSettings(ServiceSettings, ObjectStoreSettings, CacheSettings):
     lease: Duration = Field(
         10.0, description="A replica without a sign of life for so long loses its executions"
     )
+    engine_wait: Duration = Field(
+        600.0, description="What waits for a sandbox engine that is away ends after so long"
+    )
     pool_size: int = Field(6, ge=0, description="Sandboxes started ahead, all profiles; 0 for none")
     pool_profile_size: int = Field(4, ge=0, description="The same for one profile")
     pool_profile_min: int = Field(1, ge=0, description="For a profile that nobody used lately")
@@ -142,7 +155,11 @@ class ExecutorSettings(ServiceSettings, ObjectStoreSettings, CacheSettings):
         tuple(Language),
         description="Languages whose default profile is warm from the start; `none` for none",
     )
-    pool_parallel_starts: int = Field(2, ge=1, description="Sandboxes started ahead at a time")
+    pool_parallel_starts: int = Field(
+        default_factory=lambda: max(2, int(capacity().cpus)),
+        ge=1,
+        description="Sandboxes started ahead at a time; one per core, two at least, unless set",
+    )
     pool_idle: Duration = 300.0
     pool_age: Duration = 600.0
     bundle_cache_size: Size = 128 * 1024 * 1024
@@ -184,6 +201,7 @@ class ExecutorSettings(ServiceSettings, ObjectStoreSettings, CacheSettings):
             slots=self.max_concurrent_execs,
             queue=self.max_queue,
             tenant_queue=self.tenant_max_queue,
+            reserved=min(self.reserved_execs, self.max_concurrent_execs - 1),
             tenant_ceiling=self.tenant_max_concurrent,
             rate=self.tenant_rate,
             burst=self.tenant_burst,

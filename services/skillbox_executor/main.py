@@ -35,7 +35,6 @@ from skillbox_executor.telemetry import observed
 
 PACKAGE = "skillbox_executor"
 SCHEMA = "executor"
-_SANDBOX_TRUST_S = 10.0
 
 
 def _services(*files: FileDescriptor) -> list[str]:
@@ -102,7 +101,7 @@ async def serve(settings: ExecutorSettings) -> None:
         checks = {
             "postgres": postgres,
             "s3": artifacts.check,
-            "sandbox": server.remembered(driver.check, _SANDBOX_TRUST_S),
+            "sandbox": executor.engine.check,
         }
         peer_checks = {"auth": peer_check(auth), "registry": peer_check(registry)}
         cache = await stack.enter_async_context(shared_cache.connect(settings))

@@ -7,7 +7,7 @@ also looks by itself every second, so that a lost message costs time and nothing
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import asyncpg
 import structlog
@@ -23,6 +23,7 @@ CANCEL_CHANNEL = "skillbox_cancel"
 QUEUE_CHANNEL = "skillbox_queue"
 """Somebody waits in the queue."""
 _RECONNECT_S = 0.5
+_CHECK_S = 5.0
 _log = structlog.get_logger(__name__)
 
 
@@ -65,7 +66,12 @@ class Notifications:
                 try:
                     for channel in (EVENT_CHANNEL, END_CHANNEL, CANCEL_CHANNEL, QUEUE_CHANNEL):
                         await connection.add_listener(channel, self._heard)
-                    await lost.wait()
+                    while not lost.is_set():
+                        with suppress(TimeoutError):
+                            async with asyncio.timeout(_CHECK_S):
+                                await lost.wait()
+                        # The server may have gone without a word.
+                        await connection.execute("SELECT 1", timeout=_CHECK_S)
                 finally:
                     connection.terminate()
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

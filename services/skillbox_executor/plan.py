@@ -30,11 +30,13 @@ class Plan:
 
     Attributes:
         timeout_s: Wall-clock limit of the skill in seconds.
+        tenant_id: For whom.
     """
 
     profile: Profile
     payload: Payload
     timeout_s: float
+    tenant_id: str = ""
 
 
 def check_request(request: RunRequest) -> None:
@@ -144,6 +146,7 @@ def make_plan(
             max_files=settings.max_files,
         ),
         timeout_s=min(timeout, settings.max_timeout),
+        tenant_id=skill.tenant_id,
     )
 
 

@@ -3,7 +3,8 @@
 A box is used once, whoever it is for: boxes of one profile are interchangeable until a
 payload is in one, and are destroyed afterwards. A profile's first run is cold, unless the
 profile is one of those that are always kept; from then on its boxes are started ahead, as many
-as its recent demand used, until it is idle for long.
+as its recent demand used, until it is idle for long. A tenant that uses many boxes leaves the
+waiting ones to those who use fewer.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
@@ -23,10 +24,13 @@ from skillbox_executor.image_watch import watch_images
 from skillbox_executor.sandbox.interface import Box, Driver, Profile, SandboxError
 from skillbox_executor.shelf import Shelf, Waiting
 from skillbox_executor.teardown import Teardown
+from skillbox_executor.turns import Turns
+from skillbox_executor.users import Users
 
 _TICK_S = 1.0
 _CALM_FOR_RUN_S = 0.1
 _CALM_FOR_REPLY_S = 0.03
+_WEIGHT_BEHIND = 64
 _log = structlog.get_logger(__name__)
 
 
@@ -103,35 +107,40 @@ class WarmPool:
         self._wake = asyncio.Event()
         self._calm = Calm(over=self._wake.set)
         self._cold_starts = 0
+        self._users = Users(now)
+        self._turns = Turns(self._wake.set)
         self._hits = 0
         self._misses = 0
 
-    async def acquire(self, profile: Profile) -> tuple[Box, Start]:
+    async def acquire(self, profile: Profile, tenant_id: str = "") -> tuple[Box, Start]:
         """Returns a box that nobody else has or will have; `release` it in any case.
+
+        A tenant that uses more boxes than others of late is served behind them: it leaves them
+        the waiting boxes that they will ask for, and starts few of its own at a time.
 
         Raises:
             SandboxError: See `Driver.prepare`.
         """
-        shelf = self._shelves.setdefault(profile, Shelf())
-        self._shelves.move_to_end(profile)
-        shelf.asked(self._now())
-        while shelf.ready:
-            waiting = shelf.ready.popleft()
-            if self._usable(waiting):
-                self._hits += 1
-                self._calm.hold(_CALM_FOR_RUN_S)
-                return waiting.box, Start.WARM
-            self._teardown.add(waiting.box)
-        self._misses += 1
-        self._cold_starts += 1
+        others = self._users.lighter_than(tenant_id)
+        shelf = self._shelf(profile, first=not others)
+        kept = shelf.kept_for(others, self._now())
+        shelf.asked(self._now(), tenant_id)
+        self._users.asks(tenant_id)
         try:
-            box = await self._start(profile, shelf)
-        finally:
-            self._cold_starts -= 1
-            self._wake.set()
-        shelf.succeeded()
-        self._calm.hold(_CALM_FOR_RUN_S)
-        return box, Start.COLD
+            if box := self._waiting(shelf, kept):
+                start = Start.WARM
+            elif others:
+                async with self._turns.turn():
+                    start, box = Start.COLD, await self._start(_yielding(profile), shelf, kept)
+            else:
+                start, box = Start.COLD, await self._start_at_once(profile, shelf)
+        except BaseException:
+            self._users.leaves(tenant_id)
+            raise
+        self._users.gets(tenant_id, box)
+        if not others:
+            self._calm.hold(_CALM_FOR_RUN_S)
+        return box, start
 
     def release(self, box: Box, *, idle: bool = False) -> None:
         """Destroys a box that was given out, in the background.
@@ -139,7 +148,9 @@ class WarmPool:
         Args:
             idle: Nothing runs in it any more, so that the reply of its run may go first.
         """
-        self._calm.hold(_CALM_FOR_REPLY_S)
+        tenant_id = self._users.returns(box)
+        if not self._users.lighter_than(tenant_id):
+            self._calm.hold(_CALM_FOR_REPLY_S)
         self._teardown.add(box, _CALM_FOR_REPLY_S if idle else 0.0)
 
     def snapshot(self) -> PoolSnapshot:
@@ -177,9 +188,48 @@ class WarmPool:
                 self._forget(profile)
             await self._teardown.finished()
 
-    async def _start(self, profile: Profile, shelf: Shelf) -> Box:
+    def _shelf(self, profile: Profile, *, first: bool) -> Shelf:
+        """Returns the shelf of a profile, which is the most recently used one now.
+
+        Args:
+            first: Otherwise it stays where it is, or is the least recently used one if it is new.
+        """
+        if shelf := self._shelves.get(profile):
+            if first:
+                self._shelves.move_to_end(profile)
+            return shelf
+        shelf = self._shelves[profile] = Shelf()
+        self._shelves.move_to_end(profile, last=first)
+        return shelf
+
+    def _waiting(self, shelf: Shelf, kept: int) -> Box | None:
+        """Returns a box that waits, if there are more than these."""
+        while len(shelf.ready) > kept:
+            waiting = shelf.ready.popleft()
+            if self._usable(waiting):
+                self._hits += 1
+                return waiting.box
+            self._teardown.add(waiting.box)
+        self._misses += 1
+        return None
+
+    async def _start_at_once(self, profile: Profile, shelf: Shelf) -> Box:
+        self._cold_starts += 1
+        try:
+            return await self._start(profile, shelf)
+        finally:
+            self._cold_starts -= 1
+            self._wake.set()
+
+    def _give_turns(self) -> None:
+        """Lets those start a box who stand behind: half as many at a time as the others."""
+        if not self._calm:
+            others = self._starts() + self._cold_starts
+            self._turns.give(max(1, self._limits.parallel_starts // 2 - others))
+
+    async def _start(self, profile: Profile, shelf: Shelf, kept: int = 0) -> Box:
         """Waits for a box that is being started ahead already, else starts one."""
-        if shelf.starting:
+        if shelf.starting and shelf.boxes > kept:
             starting = shelf.starting.popleft()
             try:
                 return await asyncio.shield(starting)
@@ -188,12 +238,15 @@ class WarmPool:
             except asyncio.CancelledError:
                 self._teardown.add_started(starting)
                 raise
-        return await self._driver.prepare(profile)
+        box = await self._driver.prepare(profile)
+        shelf.succeeded()
+        return box
 
     async def _keep_warm(self) -> None:
         while True:
             self._drop_stale()
             self._start_ahead()
+            self._give_turns()
             # Not `wait_for`: in Python 3.11 it can swallow a cancellation.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TICK_S):
@@ -275,3 +328,8 @@ class WarmPool:
             self._teardown.add(waiting.box)
         while shelf.starting:
             self._teardown.add_started(shelf.starting.popleft())
+
+
+def _yielding(profile: Profile) -> Profile:
+    """Returns the profile of a box that yields to others where there are not cores enough."""
+    return replace(profile, limits=replace(profile.limits, weight=_WEIGHT_BEHIND))

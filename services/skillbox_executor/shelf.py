@@ -1,9 +1,11 @@
 """The waiting boxes of one profile, and how many of them there should be."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from skillbox_executor.recent import Recent
 from skillbox_executor.sandbox.interface import Box
 
 _DEMAND_WINDOW_S = 10.0
@@ -29,7 +31,8 @@ class Shelf:
 
     Attributes:
         kept: It is there for good, whether it is used or not.
-        demand: When boxes were asked for, as far back as the demand window.
+        demand: Who asked for a box and when, as far back as the demand window.
+        users: Who asked lately at all.
         retry_at: Before this, after a failed start, none is started ahead.
         failure: What the last start ahead failed with; empty after one that succeeded.
     """
@@ -37,7 +40,8 @@ class Shelf:
     kept: bool = False
     ready: deque[Waiting] = field(default_factory=deque)
     starting: "deque[asyncio.Task[Box]]" = field(default_factory=deque)
-    demand: deque[float] = field(default_factory=deque)
+    demand: deque[tuple[float, str]] = field(default_factory=deque)
+    users: Recent = field(default_factory=Recent)
     last_use: float = 0.0
     retry_at: float = 0.0
     failure: str = ""
@@ -47,15 +51,25 @@ class Shelf:
     def boxes(self) -> int:
         return len(self.ready) + len(self.starting)
 
-    def asked(self, now: float) -> None:
+    def asked(self, now: float, tenant_id: str) -> None:
         self.last_use = now
-        self.demand.append(now)
+        self.users.add(tenant_id)
+        self.demand.append((now, tenant_id))
 
     def recent_demand(self, now: float) -> int:
         """Returns how many boxes were asked for within the demand window."""
-        while self.demand and now - self.demand[0] > _DEMAND_WINDOW_S:
+        while self.demand and now - self.demand[0][0] > _DEMAND_WINDOW_S:
             self.demand.popleft()
         return len(self.demand)
+
+    def kept_for(self, tenants: Collection[str], now: float) -> int:
+        """Returns how many waiting boxes others leave to some tenants.
+
+        That is as many as those lately asked for, and one for each that asked before.
+        """
+        self.recent_demand(now)
+        asked = Counter(each for _, each in self.demand)
+        return sum(max(1, asked[each]) for each in tenants if each in self.users)
 
     def succeeded(self) -> None:
         """A start succeeded: the engine is well."""

@@ -43,7 +43,9 @@ def _cluster(name: str, addresses: str) -> Json:
                 }
             ]
         },
-        # Takes a replica out while it drains or starts. When most look ill, all are tried.
+        # Takes a replica out while it drains or starts. When all look ill, all are tried. (By
+        # default half are enough for that, and the dead have the fewest calls in flight.)
+        "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
         "health_checks": [
             {
                 "grpc_health_check": {},

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from skillbox_executor.sandbox import images
 from skillbox_executor.sandbox.interface import Language, SandboxError
@@ -9,7 +10,22 @@ from skillbox_local.errors import LocalError
 from skillbox_local.sandbox import docker_host
 
 
-def build_images(names: Sequence[str], only_missing: bool, tell: Callable[[str], None]) -> None:
+@dataclass(frozen=True)
+class Image:
+    """An image that the engine has now.
+
+    Attributes:
+        built: Whether it was built just now.
+    """
+
+    language: str
+    image: str
+    built: bool
+
+
+def build_images(
+    names: Sequence[str], only_missing: bool, tell: Callable[[str], None]
+) -> list[Image]:
     """Builds the images of these languages, or of all.
 
     Args:
@@ -18,23 +34,28 @@ def build_images(names: Sequence[str], only_missing: bool, tell: Callable[[str],
     Raises:
         LocalError: A language is unknown, or an image cannot be built.
     """
-    asyncio.run(_build([_language(name) for name in names] or list(Language), only_missing, tell))
+    return asyncio.run(
+        _build([_language(name) for name in names] or list(Language), only_missing, tell)
+    )
 
 
 async def _build(
     languages: Sequence[Language], only_missing: bool, tell: Callable[[str], None]
-) -> None:
+) -> list[Image]:
     host = docker_host()
+    done = []
     try:
         missing = await images.missing(host, [images.name(language) for language in languages])
         for language in languages:
             name = images.name(language)
-            if only_missing and name not in missing:
-                continue
-            tell(f"building {name} …")
-            await images.build(language, host)
+            wanted = not only_missing or name in missing
+            if wanted:
+                tell(f"building {name} …")
+                await images.build(language, host)
+            done.append(Image(language.value, name, built=wanted))
     except SandboxError as error:
         raise LocalError(str(error)) from error
+    return done
 
 
 def _language(name: str) -> Language:

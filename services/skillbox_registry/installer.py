@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 # Longer than an installation and those that it may wait for.
 _DEADLINE_S = 3600.0
+# To ask again would change nothing.
+_REFUSALS = frozenset(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
 
 
 class ExecutorClient:
@@ -27,7 +36,7 @@ class ExecutorClient:
         """Returns what became of the packages of a version.
 
         Raises:
-            DependencyUnavailable: The Executor does not answer, or not with that.
+            DependencyUnavailable: The Executor does not answer, or cannot tell.
         """
         spec = stored.spec
         request = PrepareDependenciesRequest(
@@ -38,5 +47,7 @@ class ExecutorClient:
                 request, metadata=(("authorization", f"Bearer {token}"),), timeout=_DEADLINE_S
             )
         except grpc.aio.AioRpcError as error:
+            if error.code() in _REFUSALS:
+                return Dependencies("failed", f"the Executor refused: {error.code().name}")
             raise DependencyUnavailable("the Executor does not install packages") from error
         return Dependencies(reply.status, reply.error)

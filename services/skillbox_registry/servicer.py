@@ -85,7 +85,7 @@ class SkillServicer(SkillServiceServicer):
             BareBody(Expected(first.expected_name, first.expected_version)),
             idempotency_key(context),
         )
-        pending = self._dependencies.start(current_principal().token, uploaded.skill)
+        pending = self._dependencies.start(current_principal(), uploaded.skill)
         return UploadSkillResponse(
             skill=to_skill(uploaded.skill, pending), warnings=uploaded.warnings
         )
@@ -113,9 +113,9 @@ class SkillServicer(SkillServiceServicer):
         return to_versions(request.name, page)
 
     async def GetSkill(self, request: GetSkillRequest, context: Context) -> Skill:
-        tenant_id = current_principal().tenant_id
-        stored = await get_skill(self._skills, tenant_id, request.name, request.version)
-        return to_skill(stored, await self._dependencies.show(stored))
+        principal = current_principal()
+        stored = await get_skill(self._skills, principal.tenant_id, request.name, request.version)
+        return to_skill(stored, await self._dependencies.show(principal, stored))
 
     async def DeleteSkill(
         self, request: DeleteSkillRequest, context: Context
@@ -174,7 +174,7 @@ class SkillRestServicer(SkillRestServiceServicer):
             body_of_type(first.content_type),
             idempotency_key(context),
         )
-        self._dependencies.start(current_principal().token, uploaded.skill)
+        self._dependencies.start(current_principal(), uploaded.skill)
         await set_http_status(context, 201)
         return json_body(to_rest(uploaded.skill.spec))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiodocker import Docker
 
+from skillbox_executor.sandbox.docker_body import volume_name
 from tests.e2e.stack import API_KEY, DOCKER_HOST, Stack, environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,10 +21,15 @@ _BUILD_S = 540
 
 @dataclass(frozen=True)
 class ComposeStack(Stack):
-    """A stack with a name of its own; secrets and settings are in its data directory."""
+    """A stack with a name of its own; secrets and settings are in its data directory.
+
+    Attributes:
+        command: Of Compose; empty for the one that `deploy/compose/compose` chooses.
+    """
 
     project: str = ""
     port: int = 0
+    command: str = ""
 
     @property
     def url(self) -> str:
@@ -41,6 +47,9 @@ class ComposeStack(Stack):
                 "SKILLBOX_ENV_FILE": str(self.data_dir / ".env"),
                 "SKILLBOX_API_PORT": str(self.port),
                 "SKILLBOX_IMAGES": "skillbox-test",
+                "SKILLBOX_COMPOSE": self.command,
+                # No test waits long for runs that are to be cut off.
+                "SKILLBOX_SHUTDOWN_GRACE": "10",
             }
         )
 
@@ -71,8 +80,13 @@ class ComposeStack(Stack):
         if os.geteuid() == 0:
             os.chown(key, 65532, 65532)
 
+    def configure(self, *lines: str) -> None:
+        """Adds settings of the services."""
+        with (self.data_dir / "settings.env").open("a") as settings:
+            settings.writelines(f"{line}\n" for line in lines)
+
     def remove(self) -> None:
-        self.compose("--profile", "tools", "down", "--volumes", "--remove-orphans")
+        self.typed("make", "compose-down", "ARGS=--volumes")
 
     def logs(self) -> str:
         return self.compose("logs", "--no-color", "--tail", "20")
@@ -94,16 +108,20 @@ class ComposeStack(Stack):
         return {each["Name"].removeprefix(f"{self.project}_"): each for each in found}
 
     async def remains(self) -> list[str]:
-        """Returns the names of all that the engine has of this stack."""
+        """Returns the names of all that the engine has of this stack, and of its Executors."""
         async with Docker(DOCKER_HOST) as docker:
             containers = await docker.containers.list(all=True, filters=self._own())
             networks = await docker.networks.list(filters=self._own())
             # aiodocker has no types for this one.
             volumes = await docker.volumes.list(filters=self._own())  # type: ignore[no-untyped-call]
+            packages = await docker.volumes.list(  # type: ignore[no-untyped-call]
+                filters={"name": [volume_name(self.project, "")]}
+            )
         return [
             *(container.id for container in containers),
             *(network["Name"] for network in networks),
             *(volume["Name"] for volume in volumes["Volumes"] or ()),
+            *(volume["Name"] for volume in packages["Volumes"] or ()),
             *await self.containers(),
         ]
 

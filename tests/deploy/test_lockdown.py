@@ -23,6 +23,9 @@ SERVING = {
 }
 """Every service that stays, and its networks."""
 MIGRATIONS = {"auth-migrate", "registry-migrate", "executor-migrate"}
+ONE_SHOT = MIGRATIONS | {"cli", "examples"}
+WRITABLE = {"/tmp", "/var/run/postgresql"}
+"""Folders in memory; all else is a volume or read-only."""
 SECRETS = {
     "auth": {"db_dsn", "api_key"},
     "registry": {"db_dsn", "s3_access_key", "s3_secret_key", "redis_url", "cache_secret"},
@@ -61,10 +64,11 @@ async def test_every_container_is_locked_down(stack: ComposeStack) -> None:
     assert set(containers) >= SERVING.keys() | MIGRATIONS
     for service, replicas in containers.items():
         for container in replicas:
-            _check_locked_down(service, container)
+            check_locked_down(service, container)
 
 
-def _check_locked_down(service: str, container: dict[str, Any]) -> None:
+def check_locked_down(service: str, container: dict[str, Any]) -> None:
+    """Checks what has to hold for every container of the stack."""
     host = container["HostConfig"]
     assert re.fullmatch(r"[1-9]\d*:\d+", container["Config"]["User"]), service
     assert host["CapDrop"] == ["ALL"], service
@@ -72,11 +76,15 @@ def _check_locked_down(service: str, container: dict[str, Any]) -> None:
     assert not host["Privileged"], service
     assert host["ReadonlyRootfs"], service
     assert host["SecurityOpt"] == ["no-new-privileges:true"], service
+    assert not set(host["Tmpfs"] or ()) - WRITABLE, service
     assert host["Memory"] > 0, service
+    assert host["NanoCpus"] > 0, service
     assert 0 < host["PidsLimit"] <= 256, service
     assert host["PidMode"] == host["UTSMode"] == "", service
     assert host["IpcMode"] == "private", service
     assert not host["Devices"], service
+    stays = "no" if service in ONE_SHOT else "unless-stopped"
+    assert host["RestartPolicy"]["Name"] == stays, service
 
 
 async def test_the_kernel_agrees(stack: ComposeStack) -> None:

@@ -1,4 +1,4 @@
-"""What the documentation says to type, and a part of the end-to-end tests, on Docker Compose."""
+"""What the documentation says to type."""
 
 import asyncio
 import json
@@ -9,10 +9,7 @@ import pytest
 from tests.deploy.compose_stack import ComposeStack
 from tests.e2e.quick_start import EXAMPLE, INPUT
 from tests.e2e.stack import API_KEY, Client, skillbox
-from tests.e2e.test_runs import test_caller_that_leaves_cancels, test_twenty_at_once
 
-# They run here, too. Those that look at time do not: here it is that of a busy engine.
-__all__ = ["test_caller_that_leaves_cancels", "test_twenty_at_once"]
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600), pytest.mark.usefixtures("single_use")]
 
 

@@ -23,7 +23,7 @@ async def test_calls_and_downloads_over_tls(
 ) -> None:
     port = free_port()
     certificate = await asyncio.to_thread(_install_certificate, stack.secrets, tmp_path)
-    await asyncio.to_thread(_set, stack, "SKILLBOX_TRUSTED_PROXIES=1")
+    stack.configure("SKILLBOX_TRUSTED_PROXIES=1")
     await asyncio.to_thread(
         stack.compose,
         *("up", "--detach", "--no-deps", "gateway", "tls"),
@@ -57,11 +57,6 @@ async def test_calls_and_downloads_over_tls(
         # The link is all that a download needs.
         del https.headers["Authorization"]
         assert (await https.get(result["files_url"])).status_code == 200
-
-
-def _set(stack: ComposeStack, line: str) -> None:
-    with (stack.data_dir / "settings.env").open("a") as settings:
-        settings.write(f"{line}\n")
 
 
 def _install_certificate(secrets: Path, folder: Path) -> Path:

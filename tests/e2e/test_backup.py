@@ -19,7 +19,8 @@ def archive(name: str, version: str, code: str = "print(1)") -> bytes:
 
 
 @pytest.fixture(scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+async def emptied(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    """A client of a stack whose skills may be deleted."""
     running = Stack(tmp_path_factory.mktemp("stack") / "data", "bubblewrap")
     try:
         yield running.start()
@@ -28,13 +29,13 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clien
 
 
 @pytest.fixture
-async def client(stack: Client) -> Client:
+async def client(emptied: Client) -> Client:
     """The stack with exactly `VERSIONS`."""
-    for row in json.loads(stack.cli_ok("skill", "list", "-o", "json")):
-        stack.cli_ok("skill", "delete", row["name"], row["version"])
+    for row in json.loads(emptied.cli_ok("skill", "list", "-o", "json")):
+        emptied.cli_ok("skill", "delete", row["name"], row["version"])
     for name, version in VERSIONS:
-        await stack.push(archive(name, version))
-    return stack
+        await emptied.push(archive(name, version))
+    return emptied
 
 
 def imported(client: Client, file: Path, *options: str) -> dict[tuple[str, str], str]:

@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
+import psutil
 import pytest
 from aiodocker import Docker
 
@@ -67,16 +69,17 @@ def archive(name: str, requirements: bytes) -> bytes:
     return out.getvalue()
 
 
+async def upload(http: httpx.AsyncClient, name: str, requirements: bytes) -> None:
+    content = archive(name, requirements)
+    headers = {"Content-Type": "application/zip"}
+    reply = await http.post("/v1/skills", content=content, headers=headers)
+    assert reply.status_code == 201, reply.text
+
+
 async def test_packages_are_installed_at_upload_and_shared(stack: tuple[Client, Index]) -> None:
     client, index = stack
     index.add_wheel(*wheel("greeting"))
     async with client.http() as http:
-
-        async def upload(name: str, requirements: bytes) -> None:
-            content = archive(name, requirements)
-            headers = {"Content-Type": "application/zip"}
-            reply = await http.post("/v1/skills", content=content, headers=headers)
-            assert reply.status_code == 201, reply.text
 
         async def status(name: str) -> dict[str, str]:
             found = (await http.get(f"/v1/skills/{name}/latest")).json()["dependencies"]
@@ -90,14 +93,14 @@ async def test_packages_are_installed_at_upload_and_shared(stack: tuple[Client, 
             assert isinstance(result, dict)
             return result
 
-        await upload("one", b"greeting==1.0\n")
+        await upload(http, "one", b"greeting==1.0\n")
 
         async def ready() -> bool:
             return (await status("one"))["status"] == "ready"
 
         await until(ready, 60)
         asked = len(index.asked)
-        await upload("two", b"# the same\nGreeting == 1.0\n")
+        await upload(http, "two", b"# the same\nGreeting == 1.0\n")
         for name in ("one", "two"):
             result = await run(name)
             assert (result["status"], result["output"]) == ("success", "greeting 1.0"), result
@@ -110,7 +113,7 @@ async def test_packages_are_installed_at_upload_and_shared(stack: tuple[Client, 
 
         await until(warm, 60)
 
-        await upload("three", b"greeting==7.0\n")
+        await upload(http, "three", b"greeting==7.0\n")
         result = await run("three")
         assert (result["status"], result["reason"]) == ("failed", "DEPENDENCY_FAILED")
         assert "No matching distribution found for greeting==7.0" in str(result["error"])
@@ -120,3 +123,29 @@ async def test_packages_are_installed_at_upload_and_shared(stack: tuple[Client, 
 
         await until(failed, 60)
         assert "greeting==7.0" in (await status("three"))["error"]
+
+
+async def test_what_was_cut_off_begins_again(stack: tuple[Client, Index]) -> None:
+    client, index = stack
+    async with client.http() as http:
+        for service in ("executor", "registry"):
+            index.go.clear()
+            index.asked.clear()
+            index.add_wheel(*wheel(service))
+            await upload(http, service, f"{service}==1.0\n".encode())
+
+            async def installing() -> bool:
+                return bool(index.asked)
+
+            await until(installing, 30)
+            psutil.Process(client.stack.status()["services"][service]["pid"]).kill()
+            index.go.set()
+
+            async def ready(name: str = service) -> bool:
+                reply = await http.get(f"/v1/skills/{name}/latest")
+                return bool(
+                    reply.status_code == 200 and reply.json()["dependencies"]["status"] == "ready"
+                )
+
+            # Nobody runs it; to look is enough.
+            await until(ready, 60)

@@ -1,11 +1,9 @@
-"""Where the faults happen: stacks with two replicas of each service, seen from inside."""
+"""Where the faults happen: a stack, seen from inside."""
 
 import signal
-import subprocess
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +14,14 @@ import psutil
 
 from skillbox.executor.v1.readiness_service_pb2 import GetReadinessRequest
 from skillbox.executor.v1.readiness_service_pb2_grpc import ReadinessServiceStub
-from skillbox_executor.sandbox import images
-from skillbox_executor.sandbox.interface import Language
 from skillbox_local import state
-from tests.e2e.stack import DOCKER_HOST, Client, Stack
-from tests.support.docker_engine import PrivateEngine, private_engine
+from tests.e2e.stack import Client
+from tests.support.docker_engine import PrivateEngine
+from tests.support.relay import Relay
 from tests.support.services import health
 
 REPLICAS = 2
 POOL_SIZE = 5
-_OPTIONS = ("--replicas", str(REPLICAS))
-_DISK = "400m"
-_S3_DISK = "16m"
-# Python runs it first. Envoy does not start under libfaketime, and Postgres may well be on another
-# machine, so only the services get the other clock.
-_SITECUSTOMIZE = """
-import os, sys
-services = {"skillbox_auth", "skillbox_registry", "skillbox_executor"}
-if "LD_PRELOAD" not in os.environ and services.intersection(sys.orig_argv):
-    os.environ["LD_PRELOAD"] = "/usr/$LIB/faketime/libfaketime.so.1"
-    os.execv(sys.executable, sys.orig_argv)
-"""
 
 
 @dataclass(frozen=True)
@@ -48,12 +33,14 @@ class Site:
         engine: Is the stack's alone; `None` without Docker.
         clock: Holds by how many seconds the clock of its services is wrong, such as `+3600`;
             `None` when it has the machine's clock.
+        relays: Between the services and Postgres or S3, where there are any.
     """
 
     client: Client
     temp: Path
     engine: PrivateEngine | None = None
     clock: Path | None = None
+    relays: Mapping[str, Relay] = field(default_factory=dict)
 
     @property
     def data_dir(self) -> Path:
@@ -153,93 +140,3 @@ def send(number: signal.Signals, *processes: psutil.Process) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(number)
-
-
-@asynccontextmanager
-async def on_bubblewrap() -> AsyncIterator[Site]:
-    with _folder() as folder, _stack(folder, "bubblewrap") as site:
-        yield site
-
-
-@asynccontextmanager
-async def on_docker() -> AsyncIterator[Site]:
-    """Docker behind socket proxies, with an engine that may be killed."""
-    async with private_engine() as engine:
-        await engine.load(images.name(Language.PYTHON), DOCKER_HOST)
-        with (
-            _folder() as folder,
-            _stack(folder, "docker", {"SKILLBOX_DOCKER_HOST": engine.host}, engine=engine) as site,
-        ):
-            yield site
-
-
-@asynccontextmanager
-async def with_another_clock() -> AsyncIterator[Site]:
-    """The services see a clock that jumps. Monotonic clocks are right, as they are then."""
-    with _folder() as folder:
-        clock = folder / "clock"
-        clock.write_text("+0")
-        (folder / "sitecustomize.py").write_text(_SITECUSTOMIZE)
-        env = {
-            "PYTHONPATH": str(folder),
-            "FAKETIME_TIMESTAMP_FILE": str(clock),
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_CACHE_DURATION": "1",
-        }
-        with _stack(folder, "bubblewrap", env, clock=clock) as site:
-            yield site
-
-
-STACKS = {
-    "bubblewrap": on_bubblewrap,
-    "docker": on_docker,
-    "clock": with_another_clock,
-}
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="skillbox-faults-") as name:
-        yield Path(name)
-
-
-@contextmanager
-def _stack(
-    folder: Path,
-    sandbox: str,
-    env: dict[str, str] | None = None,
-    engine: PrivateEngine | None = None,
-    clock: Path | None = None,
-) -> Iterator[Site]:
-    temp = folder / "tmp"
-    temp.mkdir()
-    temp.chmod(0o1777)
-    settings = {
-        "TMPDIR": str(temp),
-        "SKILLBOX_SHUTDOWN_GRACE": "10",
-        "SKILLBOX_DB_POOL_SIZE": str(POOL_SIZE),
-        **(env or {}),
-    }
-    stack = Stack(folder / "data", sandbox, env=settings, options=_OPTIONS)
-    with _small_disk(stack.data_dir, _DISK), _small_disk(stack.data_dir / "s3", _S3_DISK):
-        # As `skillbox up` makes it: Postgres passes through, as another user.
-        stack.data_dir.chmod(0o711)
-        try:
-            yield Site(stack.start(), temp, engine, clock)
-        finally:
-            done = stack.down()
-        assert done.returncode == 0, done.stderr
-
-
-@contextmanager
-def _small_disk(folder: Path, size: str) -> Iterator[None]:
-    """Makes a folder a file system of its own, small enough to fill."""
-    folder.mkdir(parents=True)
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "skillbox-test", folder],
-        check=True,
-    )
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)

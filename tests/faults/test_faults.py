@@ -15,12 +15,13 @@ from tests.faults import verdict
 from tests.faults.faults import FAULTS, Fault
 from tests.faults.leaks import held
 from tests.faults.load import ARCHIVE, SKILL, steady
-from tests.faults.site import REPLICAS, STACKS, Site
+from tests.faults.site import REPLICAS, Site
+from tests.faults.stacks import STACKS
 from tests.faults.verdict import Verdict
 
 _ALL = bool(os.environ.get("SKILLBOX_TEST_ALL_FAULTS"))
 _CHOSEN = [each for each in FAULTS if each.quick or _ALL]
-_MARKS = {"docker": pytest.mark.docker, "clock": pytest.mark.bubblewrap}
+_MARKS = {"docker": pytest.mark.docker}
 # One run of each executor has just begun and will not end before the fault.
 _BUSY = """
 SELECT count(DISTINCT owner) AS executors FROM executor.executions

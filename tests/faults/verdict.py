@@ -15,6 +15,8 @@ RECOVERY_S = 30.0
 _FINAL = ("success", "failed", "timeout", "cancelled")
 # Ends that a fault explains. Anything else would be an accusation of the skill.
 _EXPLAINED = frozenset({"EXECUTOR_LOST", "ENGINE_LOST", "INTERNAL"})
+# What has not started can be run later or elsewhere.
+_STARTED = frozenset({"EXECUTOR_LOST", "ENGINE_LOST"})
 
 _EXECUTIONS = """
 SELECT id, status, reason, input_json, output_json, sandbox, files,
@@ -139,4 +141,6 @@ def _untruth(row: Any) -> str:
         return "" if list(row["files"]) == ["number.txt"] else "succeeded without its file"
     if row["reason"] not in _EXPLAINED:
         return f"ended as {row['status']} ({row['reason']})"
+    if row["reason"] in _STARTED and not row["begun"]:
+        return f"was given up ({row['reason']}) although it never started"
     return ""

@@ -66,6 +66,20 @@ async def test_replicas_share_the_load_and_one_may_end(host: str) -> None:
             assert await names(client) == {"a"}
 
 
+async def test_replicas_that_do_not_listen_yet_get_nothing() -> None:
+    """Who has no calls seems the best choice, so that the living one must be the only one."""
+    nobody = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    async with (
+        serve(Named("lives").add_to) as address,
+        run_gateway(settings(",".join([address, *nobody]))) as gateway,
+        httpx.AsyncClient(base_url=gateway.url) as client,
+    ):
+        replies = await asyncio.gather(*(client.get("/ready") for _ in range(60)))
+    assert {(reply.status_code, reply.json().get("status")) for reply in replies} == {
+        (200, "lives")
+    }
+
+
 async def test_a_service_that_is_down_and_comes_back() -> None:
     port = free_port()
     async with (

@@ -127,6 +127,20 @@ async def test_closing_the_driver_destroys_its_boxes(bench: Bench) -> None:
         await asyncio.wait_for(run, 5)
 
 
+async def test_whoever_survives_can_reap_for_the_dead(bench: Bench) -> None:
+    dead = bench.make(f"{bench.owner}-dead")
+    await dead.prepare(bench.profile(PYTHON))
+    mine = await bench.driver.prepare(bench.profile(PYTHON))
+    try:
+        assert await bench.driver.reap(f"{bench.owner}-nobody") == 0
+        assert await bench.driver.reap(f"{bench.owner}-dead") == 1
+        assert await bench.driver.reap(f"{bench.owner}-dead") == 0
+        assert bench.driver.alive(mine)
+    finally:
+        await dead.close()
+        await bench.driver.destroy(mine)
+
+
 async def test_boxes_do_not_see_each_other(bench: Bench) -> None:
     script = """
 import os, sys, time

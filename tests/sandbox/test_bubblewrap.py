@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from skillbox_executor.sandbox import bubblewrap, bubblewrap_command, bubblewrap_process, cgroups
+from skillbox_executor.sandbox import bubblewrap, bubblewrap_command, cgroups
 from skillbox_executor.sandbox.bubblewrap import BubblewrapBox, BubblewrapDriver
 from skillbox_executor.sandbox.interface import (
     BoxLost,
@@ -134,6 +134,7 @@ async def test_without_control_groups_that_are_not_required_the_evidence_says_so
         evidence = await bench.driver.evidence(box)
         ran = await bench.run_in(box, payload(PYTHON, FORK_BOMB))
         assert not await bench.driver.out_of_memory(box)
+    await bench.driver.close()
     missing = {control.name: control.value for control in evidence.controls if not control.applied}
     assert missing == {
         "memory": "no control group can be made here",
@@ -170,14 +171,14 @@ async def test_a_missing_bubblewrap_says_how_to_get_it(
 @pytest.fixture
 def broken_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Puts another program in bubblewrap's place."""
-    # Not below /tmp, which the launcher covers.
+    # Not below /tmp, which may be a file system of its own: boxes are not made of it.
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         Path(folder).chmod(0o755)
         program = Path(folder, "bwrap")
         program.write_text("#!/bin/sh\necho no namespaces today >&2\nexit 1\n")
         program.chmod(0o755)
         path = f"{folder}:{bubblewrap_command.LAUNCHER_PATH}"
-        monkeypatch.setattr(bubblewrap_process, "LAUNCHER_PATH", path)
+        monkeypatch.setattr(bubblewrap_command, "LAUNCHER_PATH", path)
         yield
 
 

@@ -143,13 +143,14 @@ async def test_reap_kills_what_still_lives(bubblewrap_bench: Bench) -> None:
 
 
 UNPRIVILEGED = """
-import asyncio, concurrent.futures.thread, json, os, sys, pyseccomp
+import asyncio, concurrent.futures.thread, json, os, shutil, sys, pyseccomp
 from skillbox_executor.runner import command
 from skillbox_executor.sandbox.bubblewrap import BubblewrapDriver
 from tests.sandbox.skills import Bench
 from tests.sandbox.test_bubblewrap_processes import PYTHON, PROFILE, payload
 
 command(PYTHON)  # what only root may read
+sys.executable = shutil.which("python3", path="/usr/bin:/usr/local/bin")
 os.setgroups([])
 os.setresgid(1000, 1000, 1000)
 os.setresuid(1000, 1000, 1000)

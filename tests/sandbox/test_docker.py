@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -98,6 +99,23 @@ async def test_more_cores_than_the_engine_has_are_no_limit(
     async with docker_bench.box(PYTHON, replace(LIMITS, cpus=cores + 4)) as box:
         evidence = await docker_bench.driver.evidence(box)
     assert {control.name: control.value for control in evidence.controls}["cpus"] == str(cores)
+
+
+async def test_nothing_of_what_the_engine_says_outlives_a_box(docker_bench: Bench) -> None:
+    # Its description of a container is large, and garbage in a cycle may stay for long.
+    def descriptions() -> int:
+        found = [each for each in gc.get_objects() if type(each) is dict]
+        return sum("HostConfig" in each and "State" in each for each in found)
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = descriptions()
+        async with docker_bench.box(PYTHON):
+            pass
+        assert descriptions() == before
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 """Building sandbox images. The long part is real where an image was missing; see conftest."""
 
+import asyncio
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from aiodocker import Docker
+from typer.testing import CliRunner
 
+from skillbox.cli.app import app
 from skillbox_executor.sandbox import images
 from skillbox_executor.sandbox.images import ImageBuildFailed
 from skillbox_executor.sandbox.interface import EngineUnavailable, ImageMissing, Language
@@ -91,3 +95,29 @@ async def test_without_an_engine_nothing_is_bootstrapped(
     with pytest.raises(EngineUnavailable, match="does not answer"):
         await images.build(Language.PYTHON, "unix:///no/such/socket")
     assert [path.name for path in tmp_path.iterdir()] == ["mmdebstrap"]  # noqa: ASYNC240 (a test)
+
+
+@pytest.mark.parametrize("missing", [True, False])
+async def test_the_command_says_what_there_is_now(
+    docker_host: str,
+    docker: Docker,
+    sandbox_images: Mapping[Language, str],
+    bootstrap: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    missing: bool,
+) -> None:
+    monkeypatch.setenv("SKILLBOX_DOCKER_HOST", docker_host)
+    if missing:
+        monkeypatch.setattr(images, "name", lambda language: sandbox_images[language])
+    bootstrap('tar -cf "$tar" -C / etc/hostname')
+    options = ["--missing"] if missing else []
+    command = ["images", "build", "python", *options, "-o", "json"]
+    # In a thread, because a command has a loop of its own.
+    done = await asyncio.to_thread(CliRunner().invoke, app, command)
+    assert done.exit_code == 0, done.stderr
+    name = images.name(Language.PYTHON)
+    if not missing:
+        await docker.images.delete(name)
+    expected = {"language": "python", "image": name, "built": not missing}
+    assert json.loads(done.stdout) == [expected]
+    assert done.stderr == ("" if missing else f"building {name} …\n")

@@ -1,7 +1,6 @@
 """The warm pool when images change under it and its engine goes away. About ten seconds."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
@@ -14,6 +13,7 @@ from skillbox_executor.sandbox.interface import Language, Profile
 from tests.sandbox.conftest import containers_of
 from tests.sandbox.skills import LIMITS, Bench, payload
 from tests.support.docker_engine import PrivateEngine, private_engine
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.docker
 IMAGE = "test/changing"
@@ -37,16 +37,10 @@ async def pool_of(driver: DockerDriver, minimum: int) -> AsyncIterator[WarmPool]
     pool = WarmPool(driver, PoolLimits(4, 4, minimum=minimum, image_check_s=0.1), [PROFILE])
     try:
         async with pool.kept_warm():
-            await until(lambda: pool.snapshot().idle == minimum)
+            await until(lambda: pool.snapshot().idle == minimum, seconds=30)
             yield pool
     finally:
         await driver.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - an engine has no event for it
-            await asyncio.sleep(0.02)
 
 
 async def another_image(docker: Docker) -> str:
@@ -66,7 +60,7 @@ async def test_boxes_of_an_image_that_was_tagged_anew_are_replaced(
     async with pool_of(driver, 1) as pool, connect(engine.host) as docker:
         (before,) = pool.waiting()
         digest = await another_image(docker)
-        await until(lambda: bool(pool.waiting()) and pool.waiting()[0] is not before)
+        await until(lambda: bool(pool.waiting()) and pool.waiting()[0] is not before, 30)
         box, start = await pool.acquire(PROFILE)
         assert (start, (await driver.evidence(box)).image_digest) == (Start.WARM, digest)
         pool.release(box)
@@ -79,15 +73,15 @@ async def test_boxes_of_an_engine_that_died_are_replaced(engine: PrivateEngine, 
         running, _ = await pool.acquire(PROFILE)
         await engine.kill()
         pool.release(running)
-        await until(lambda: not set(pool.waiting()) & set(before))
+        await until(lambda: not set(pool.waiting()) & set(before), 30)
         await engine.start()
-        await until(lambda: pool.snapshot().idle == 2)
+        await until(lambda: pool.snapshot().idle == 2, 30)
         box, start = await pool.acquire(PROFILE)
         assert start is Start.WARM
         bench = Bench(lambda _: driver, owner, {Language.PYTHON: IMAGE})
         assert (await bench.run_in(box, payload(Language.PYTHON, "print(1)"))).ok() == "1\n"
         pool.release(box)
-        await until(lambda: pool.snapshot().ending == 0)
+        await until(lambda: pool.snapshot().ending == 0, 30)
         # What was there before is gone from the engine too.
         used = {each.id for each in (*before, running, box)}
         assert not used & set(await containers_of(docker, owner))

@@ -155,6 +155,12 @@ async def test_an_encoding_of_its_own_is_honoured(bench: Bench) -> None:
     assert ran.ok() == "ü\n"
 
 
+async def test_the_time_zone_is_the_callers(bench: Bench) -> None:
+    script = "import time; print(time.tzname[0], time.timezone, time.localtime(0).tm_hour)"
+    ran = await bench.run(Language.PYTHON, script, env={"TZ": "XYZ-3"})
+    assert ran.ok() == "XYZ -10800 3\n"
+
+
 async def test_no_compiled_files_are_left(bench: Bench) -> None:
     script = "import helper, os; print(sorted(os.listdir('scripts')))"
     assert (await run(bench, script, helper="")).ok() == "['helper.py', 'main.py']\n"

@@ -17,6 +17,7 @@ from skillbox_common.principal import Principal
 from skillbox_common.shared_cache import TTL_S, Cache
 from skillbox_registry.skill import SkillSpec, SkillSummary, StoredSkill
 from skillbox_registry.store.cached import CachedSkillStore
+from tests.support.parts import free_port
 from tests.support.redis import RedisServer, redis_server
 
 SECRET = "a secret of the services, long enough"
@@ -211,6 +212,24 @@ async def test_a_redis_that_is_gone_costs_nothing_and_may_come_back(
     assert auth.asked < asked + 6, "the cache is used again"
     redis.kill()
     assert await seconds(ask_often(auth, cache, 100)) < 0.3
+
+
+async def test_a_redis_that_was_restarted_is_used_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shared_cache, "_TIMEOUT_S", 5.0)  # for busy machines
+    port = free_port()
+    keys = [str(number) for number in range(6)]
+    url = SecretStr(f"redis://127.0.0.1:{port}/0")
+    asked = CacheSettings(redis_url=url, cache_secret=SecretStr(SECRET))
+    async with shared_cache.connect(asked) as cache:
+        assert cache is not None
+        with redis_server(port):
+            # As many connections as there are questions at once.
+            await asyncio.gather(*(cache.get("latest", key) for key in keys))
+        with redis_server(port):
+            await asyncio.gather(*(cache.put("latest", key, b"value", time.time()) for key in keys))
+            assert all(await asyncio.gather(*(cache.get("latest", key) for key in keys)))
 
 
 class Skills:

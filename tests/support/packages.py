@@ -8,7 +8,7 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -57,6 +57,7 @@ class Index:
         pages: Content by path.
         asked: Paths that were asked for, in order.
         authorization: The last value of the header.
+        go: Answers wait for it; it is set at first.
     """
 
     host: str
@@ -64,6 +65,7 @@ class Index:
     pages: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     authorization: str = ""
+    go: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
@@ -94,18 +96,21 @@ class Index:
 def serve_index(host: str = "127.0.0.1") -> Iterator[Index]:
     """Serves an empty index on a free port."""
     index = Index(host)
+    index.go.set()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             index.asked.append(self.path)
             index.authorization = self.headers.get("Authorization", index.authorization)
+            index.go.wait(60)
             page = index.pages.get(self.path)
             self.send_response(200 if page else 404)
             kind, content = page or ("text/plain", b"not here")
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            with suppress(ConnectionError):
+                self.wfile.write(content)
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             """Says nothing."""
@@ -117,6 +122,7 @@ def serve_index(host: str = "127.0.0.1") -> Iterator[Index]:
     try:
         yield index
     finally:
+        index.go.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -40,11 +40,15 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server() -> Iterator[RedisServer]:
-    """Runs a Redis that keeps nothing on disk."""
+def redis_server(port: int = 0) -> Iterator[RedisServer]:
+    """Runs a Redis that keeps nothing on disk.
+
+    Args:
+        port: 0 for one that is free.
+    """
     program = shutil.which("redis-server")
     assert program is not None, "redis-server is missing: apt-get install redis-server"
-    port = free_port()
+    port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="skillbox-redis-") as folder:
         process = subprocess.Popen(
             [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder],

@@ -1,5 +1,6 @@
 """A whole stack that sends all it has to a collector of the test's own."""
 
+import secrets
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,23 @@ class Observed:
     client: Client
     collector: Collector
     metrics_port: int
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who has begun a trace already."""
+
+    trace_id: str
+    span_id: str
+
+    @property
+    def traceparent(self) -> str:
+        return f"00-{self.trace_id}-{self.span_id}-01"
+
+
+@pytest.fixture
+def caller() -> Caller:
+    return Caller(secrets.token_hex(16), secrets.token_hex(8))
 
 
 @pytest.fixture(scope="session")

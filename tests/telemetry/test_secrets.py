@@ -15,15 +15,16 @@ import pytest
 from skillbox.executor.v1.execution_service_pb2 import RunSkillRequest, SkillRun
 from skillbox.executor.v1.execution_service_pb2_grpc import ExecutionServiceStub
 from tests.e2e.stack import API_KEY
+from tests.support.packages import wheel
 from tests.telemetry.conftest import Observed
 
 # Each begins alike, so that one search finds them all, and ends differently, to tell which.
 MARK = f"canary{secrets.token_hex(4)}"
-INPUT, ENV, OUTPUT, PRINTED, ARGUMENT, INSTRUCTIONS, KEY, BODY, FILE = (
+INPUT, ENV, OUTPUT, PRINTED, ARGUMENT, INSTRUCTIONS, KEY, BODY, FILE, PACKAGE = (
     f"{MARK}-{place}"
     for place in (
         *("input", "env", "output", "printed", "argument"),
-        *("instructions", "key", "body", "file"),
+        *("instructions", "key", "body", "file", "package"),
     )
 )
 SKILL = "telemetry-secrets"
@@ -131,6 +132,21 @@ async def uploads(observed: Observed) -> Answer:
     return Answer("", "")
 
 
+async def asks_for_packages(observed: Observed) -> Answer:
+    """Uploads a skill whose packages cannot be installed, and runs it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("SKILL.md", HEAD.replace(SKILL, f"{SKILL}-packages"))
+        archive.writestr("scripts/main.py", CODE)
+        archive.writestr("requirements.txt", f"{PACKAGE}==1.0\n")
+        name, content = wheel("greeting", files={"greeting.py": PACKAGE.encode()})
+        archive.writestr(f"wheels/{name}", content)
+    await observed.client.push(buffer.getvalue())
+    result = await observed.client.run(f"{SKILL}-packages", input={"say": INPUT})
+    assert f"No matching distribution found for {PACKAGE}==1.0" in result["error"]
+    return Answer(json.dumps(result), result["error"])
+
+
 Case = Callable[[Observed], Awaitable[Answer]]
 
 # What is done, and a part of the answer, which shows that it was done.
@@ -163,6 +179,7 @@ CASES: dict[str, tuple[Case, str]] = {
     "the key is unknown over gRPC": (calls(key=KEY), "UNAUTHENTICATED"),
     "the trace is none": (posts(how("well"), traceparent=BODY, baggage=f"a={BODY}"), "success"),
     "the archive is refused": (uploads, ""),
+    "the packages cannot be installed": (asks_for_packages, "DEPENDENCY_FAILED"),
 }
 
 
@@ -177,6 +194,8 @@ async def test_nothing_repeats_what_is_not_its_business(observed: Observed) -> N
     collector = observed.collector
     ended = len([span for span in collector.spans if span.name == "execution"])
     assert ended >= 8, "the runs are traced"
+    steps = {"archive.validate", "archive.store", "dependencies.build"}
+    collector.until(lambda: steps <= {span.name for span in collector.spans})
     # All that is on its way arrives.
     before = len(collector.received)
     collector.until(lambda: len(collector.received) >= before + 6)

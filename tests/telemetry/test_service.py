@@ -16,7 +16,7 @@ from skillbox.auth.v1.api_key_service_pb2 import ListApiKeysRequest
 from skillbox.auth.v1.api_key_service_pb2_grpc import ApiKeyServiceStub
 from tests.support.parts import free_port
 from tests.support.services import Service, run_service
-from tests.telemetry.collector import Collector, collector
+from tests.telemetry.collector import Collector, collector, http_collector
 
 KEY = "sk-example-test-key"
 TRACE_ID, SPAN_ID = "ab" * 16, "cd" * 8
@@ -93,6 +93,38 @@ async def test_a_call_is_a_span_below_its_caller(dsn: str) -> None:
     assert {"rpc.server.call.duration", "process.cpu.time", "process.memory.usage"} <= names
 
 
+async def test_the_same_over_http(dsn: str) -> None:
+    with http_collector() as receiver:
+        variables = {
+            **otlp(receiver),
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_EXPORTER_OTLP_HEADERS": "x-team=blue",
+        }
+        async with auth(dsn, variables) as service:
+            await list_keys(service, traceparent=f"00-{TRACE_ID}-{SPAN_ID}-01")
+        [span] = receiver.spans
+    assert (span.service, span.name, span.trace_id) == ("skillbox-auth", LIST, TRACE_ID)
+    assert "rpc.server.call.duration" in receiver.metrics
+    assert {path for path, _ in receiver.posted} == {"/v1/traces", "/v1/metrics"}
+    assert {headers["x-team"] for _, headers in receiver.posted} == {"blue"}
+
+
+async def test_each_signal_may_have_a_place_and_a_protocol_of_its_own(dsn: str) -> None:
+    with http_collector() as traces, collector() as metrics:
+        variables = {
+            **otlp(metrics),
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://{traces.address}/as/it/is",
+        }
+        async with auth(dsn, variables) as service:
+            await list_keys(service)
+    assert [span.name for span in traces.spans] == [LIST]
+    assert {path for path, _ in traces.posted} == {"/as/it/is"}
+    assert not traces.metrics
+    assert "rpc.server.call.duration" in metrics.metrics
+    assert not metrics.spans
+
+
 async def test_who_does_not_sample_is_not_traced(dsn: str) -> None:
     with collector() as receiver:
         async with auth(dsn, otlp(receiver)) as service:
@@ -121,8 +153,10 @@ async def test_prometheus_reads_what_is_counted(dsn: str) -> None:
     assert "key_id" not in text
 
 
-async def test_a_collector_that_is_gone_holds_nothing_up(dsn: str) -> None:
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+async def test_a_collector_that_is_gone_holds_nothing_up(dsn: str, protocol: str) -> None:
     variables = {
+        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}",
         "OTEL_BSP_SCHEDULE_DELAY": "50",
     }
@@ -150,10 +184,10 @@ async def test_what_cannot_be_exported_is_said_at_the_start(dsn: str) -> None:
     code, output = await start(
         dsn,
         OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318",
-        OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+        OTEL_EXPORTER_OTLP_PROTOCOL="http/json",
     )
     assert code == 2
-    assert "OTEL_EXPORTER_OTLP_PROTOCOL='http/protobuf': expected grpc" in output
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL='http/json': expected grpc or http/protobuf" in output
     assert "Traceback" not in output
 
 

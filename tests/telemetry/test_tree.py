@@ -1,8 +1,6 @@
 """One run is one trace, from the caller through every service to the box."""
 
 import itertools
-import secrets
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -17,29 +15,12 @@ from skillbox.executor.v1.execution_service_pb2_grpc import ExecutionServiceStub
 from tests.e2e import skills
 from tests.e2e.waiting import until
 from tests.telemetry.collector import Span
-from tests.telemetry.conftest import Observed
+from tests.telemetry.conftest import Caller, Observed
 
 EXECUTOR = "skillbox.executor.v1"
 RESOLVE = "skillbox.registry.v1.ResolverService/ResolveSkill"
 PHASES = ["admission.wait", "skill.load", "sandbox.acquire", "sandbox.run", "artifacts.upload"]
 INPUT = {"value": 7}
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who has begun a trace already."""
-
-    trace_id: str
-    span_id: str
-
-    @property
-    def traceparent(self) -> str:
-        return f"00-{self.trace_id}-{self.span_id}-01"
-
-
-@pytest.fixture
-def caller() -> Caller:
-    return Caller(secrets.token_hex(16), secrets.token_hex(8))
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,9 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,12 +39,20 @@ class Call:
                 return value if isinstance(value, str) else value.decode("latin-1")
         return None
 
-    def code(self, error: BaseException | None) -> grpc.StatusCode:
-        """Returns how the RPC ended.
+    @contextmanager
+    def observed(self, ended: Callable[[grpc.StatusCode, float], None]) -> Iterator[None]:
+        """Calls `ended` with how the RPC ended and the seconds that it took."""
+        started = time.perf_counter()
+        failure: BaseException | None = None
+        try:
+            yield
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            ended(self._code(failure), time.perf_counter() - started)
 
-        Args:
-            error: What the handler raised, if anything.
-        """
+    def _code(self, error: BaseException | None) -> grpc.StatusCode:
         if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
             return grpc.StatusCode.CANCELLED
         # grpc.aio holds the number, or nothing as long as no code was set.

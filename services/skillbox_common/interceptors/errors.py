@@ -17,7 +17,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from skillbox_common.error_catalogue import CATALOGUE, DOMAIN
-from skillbox_common.errors import CapacityExhausted, InternalError, SkillboxError
+from skillbox_common.errors import InternalError, SkillboxError
 from skillbox_common.interceptors.around import AroundInterceptor, Call
 
 # gRPC clients refuse more than 8 KiB of metadata; the text may appear in it twice, escaped.
@@ -46,7 +46,7 @@ async def _abort(call: Call, error: SkillboxError) -> None:
     message = error.message
     if len(message) > MAX_MESSAGE:
         message = message[: MAX_MESSAGE - 1] + "…"
-    retry_after = error.retry_after if isinstance(error, CapacityExhausted) else None
+    retry_after: int | None = getattr(error, "retry_after", None)
     metadata: list[tuple[str, str | bytes]] = []
     if retry_after is not None:
         metadata.append(("retry-after", str(retry_after)))

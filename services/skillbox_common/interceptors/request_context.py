@@ -1,11 +1,11 @@
 """Gives each RPC an id and one line in the log."""
 
 import re
-import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import grpc
 import structlog
 
 from skillbox_common.caller import set_caller_endpoint
@@ -29,18 +29,13 @@ class RequestContextInterceptor(AroundInterceptor):
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         set_caller_endpoint(call.metadata("x-forwarded-host"), call.metadata("x-forwarded-proto"))
-        started = time.perf_counter()
-        failure: BaseException | None = None
-        try:
+        if call.method.startswith(_QUIET):
             yield
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            if not call.method.startswith(_QUIET):
-                _log.info(
-                    "rpc",
-                    method=call.method,
-                    code=call.code(failure).name,
-                    ms=round((time.perf_counter() - started) * 1000, 1),
-                )
+            return
+
+        def ended(code: grpc.StatusCode, seconds: float) -> None:
+            ms = round(seconds * 1000, 1)
+            _log.info("rpc", method=call.method, code=code.name, ms=ms)
+
+        with call.observed(ended):
+            yield

@@ -1,6 +1,5 @@
 """Gives each RPC a span below its caller's, and counts how long it took."""
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -36,18 +35,14 @@ class TelemetryInterceptor(AroundInterceptor):
         attributes = rpc_attributes(call.method)
         carrier = {name: value for name in _CONTEXT if (value := call.metadata(name))}
         span = tracing.start_server_span(call.method[1:], carrier, attributes)
-        started = time.perf_counter()
-        failure: BaseException | None = None
-        try:
-            yield
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            code = call.code(failure)
+
+        def ended(code: grpc.StatusCode, seconds: float) -> None:
             status = status_attributes(code)
-            rpc_duration.record(time.perf_counter() - started, {**attributes, **status})
+            rpc_duration.record(seconds, {**attributes, **status})
             span.set_attributes(status)
             if code in _SERVER_FAULTS:
                 tracing.fail(span, code.name)
             span.end()
+
+        with call.observed(ended):
+            yield

@@ -5,9 +5,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from skillbox_common.config import ConfigurationError
+
+if TYPE_CHECKING:
+    from skillbox_common.telemetry.otlp import Protocol
 
 Signal = Literal["TRACES", "METRICS"]
 
@@ -27,7 +30,7 @@ def exporting(service: str, metrics_listen: str = "") -> Iterator[None]:
         ConfigurationError: A standard variable asks for what is not there.
         AddressTaken: Nobody can listen on `metrics_listen`.
     """
-    spans, numbers = wanted("TRACES"), wanted("METRICS")
+    spans, numbers = protocol_of("TRACES"), protocol_of("METRICS")
     if not (spans or numbers or metrics_listen):
         yield
         return
@@ -37,12 +40,12 @@ def exporting(service: str, metrics_listen: str = "") -> Iterator[None]:
     shutdowns = []
     try:
         if spans:
-            shutdowns.append(pipeline.export_traces(service))
+            shutdowns.append(pipeline.export_traces(service, spans))
         if numbers or metrics_listen:
             host, _, port = metrics_listen.rpartition(":")
             shutdowns.append(
                 pipeline.export_metrics(
-                    service, push=numbers, host=host.strip("[]"), port=int(port or 0)
+                    service, protocol=numbers, host=host.strip("[]"), port=int(port or 0)
                 )
             )
         yield
@@ -50,34 +53,39 @@ def exporting(service: str, metrics_listen: str = "") -> Iterator[None]:
         _run_in_time(shutdowns)
 
 
-def wanted(signal: Signal) -> bool:
-    """Tells whether the variables ask for this signal.
+def protocol_of(signal: Signal) -> "Protocol | None":
+    """Returns the protocol that the variables ask for; `None` when they do not want the signal.
 
     Raises:
-        ConfigurationError: They ask for another exporter or protocol than OTLP over gRPC.
+        ConfigurationError: They ask for another exporter than OTLP, or a protocol that it has not.
     """
     if _variable("SDK_DISABLED").lower() == "true":
-        return False
+        return None
     exporter = _variable(f"{signal}_EXPORTER")
     own, common = f"EXPORTER_OTLP_{signal}", "EXPORTER_OTLP"
     endpoint = _variable(f"{own}_ENDPOINT") or _variable(f"{common}_ENDPOINT")
     if exporter == "none" or not endpoint:
-        return False
-    _expect(f"{signal}_EXPORTER", exporter, "otlp", "otlp or none")
-    protocol = f"{own}_PROTOCOL" if _variable(f"{own}_PROTOCOL") else f"{common}_PROTOCOL"
-    _expect(protocol, _variable(protocol), "grpc", "grpc")
-    return True
+        return None
+    if exporter not in ("", "otlp"):
+        raise _unsupported(f"{signal}_EXPORTER", exporter, "otlp or none")
+    name = f"{own}_PROTOCOL" if _variable(f"{own}_PROTOCOL") else f"{common}_PROTOCOL"
+    match _variable(name):
+        case "" | "grpc":
+            return "grpc"
+        case "http/protobuf":
+            return "http/protobuf"
+        case other:
+            raise _unsupported(name, other, "grpc or http/protobuf")
 
 
 def _variable(name: str) -> str:
     return os.environ.get(f"OTEL_{name}", "").strip()
 
 
-def _expect(variable: str, value: str, supported: str, expected: str) -> None:
-    if value not in ("", supported):
-        raise ConfigurationError(
-            f"the configuration is not valid:\n  OTEL_{variable}={value!r}: expected {expected}"
-        )
+def _unsupported(variable: str, value: str, expected: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the configuration is not valid:\n  OTEL_{variable}={value!r}: expected {expected}"
+    )
 
 
 def _run_in_time(shutdowns: Sequence[Callable[[], object]]) -> None:

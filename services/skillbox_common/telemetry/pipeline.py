@@ -5,8 +5,6 @@ from importlib.metadata import version
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
@@ -16,6 +14,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import CollectorRegistry, start_http_server
 
 from skillbox_common.server import AddressTaken
+from skillbox_common.telemetry.otlp import Protocol, metric_exporter, span_exporter
 from skillbox_common.telemetry.process import observe_process
 from skillbox_common.telemetry.tracing import bound_attributes
 
@@ -30,20 +29,20 @@ class _BoundIds(SpanProcessor):
         span.set_attributes(bound_attributes())
 
 
-def export_traces(service: str) -> Shutdown:
+def export_traces(service: str, protocol: Protocol) -> Shutdown:
     """Sends spans by OTLP from now on."""
     provider = TracerProvider(resource=_resource(service), shutdown_on_exit=False)
     provider.add_span_processor(_BoundIds())
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(span_exporter(protocol)))
     trace.set_tracer_provider(provider)
     return provider.shutdown
 
 
-def export_metrics(service: str, *, push: bool, host: str, port: int) -> Shutdown:
+def export_metrics(service: str, *, protocol: Protocol | None, host: str, port: int) -> Shutdown:
     """Sends metrics by OTLP, serves them to Prometheus, or both.
 
     Args:
-        push: Send them by OTLP.
+        protocol: Send them by it; `None` for not at all.
         port: Of the Prometheus endpoint; 0 for none.
 
     Raises:
@@ -62,8 +61,8 @@ def export_metrics(service: str, *, push: bool, host: str, port: int) -> Shutdow
             ) from error
         stop_listening = server.shutdown
         readers.append(PrometheusMetricReader(registry=registry, scope_info_enabled=False))
-    if push:
-        readers.append(PeriodicExportingMetricReader(OTLPMetricExporter()))
+    if protocol is not None:
+        readers.append(PeriodicExportingMetricReader(metric_exporter(protocol)))
     provider = MeterProvider(readers, _resource(service), shutdown_on_exit=False)
     metrics.set_meter_provider(provider)
     observe_process()

@@ -9,7 +9,7 @@ from functools import partial
 
 import msgspec
 
-from skillbox_common.errors import DependencyUnavailable, SkillNotFound
+from skillbox_common.errors import CapacityExhausted, DependencyUnavailable, SkillNotFound
 from skillbox_common.principal import Principal
 from skillbox_common.telemetry import tracing
 from skillbox_executor import telemetry
@@ -28,11 +28,16 @@ from skillbox_executor.domain import (
     RunRequest,
     Status,
 )
+from skillbox_executor.engine import Engine
 from skillbox_executor.events import finished_event
 from skillbox_executor.plan import check_policy
 from skillbox_executor.skills import Skill, SkillResolver
 from skillbox_executor.store.interface import Admitted, Assignment, NewExecution, Queue
+from skillbox_executor.turnstile import Turnstile
 from skillbox_executor.work import Work
+
+_AT_A_TIME = 4
+_PATIENCE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Accept:
         skills: SkillResolver,
         queue: Queue,
         admission: Admission,
+        engine: Engine,
         worker: Worker,
         abandoned: Abandoned,
     ) -> None:
@@ -64,8 +70,10 @@ class Accept:
         self._skills = skills
         self._queue = queue
         self._admission = admission
+        self._engine = engine
         self._worker = worker
         self._abandoned = abandoned
+        self._turnstile = Turnstile(_AT_A_TIME, _PATIENCE_S)
         self._holding = 0
         self._settled = asyncio.Event()
         self._settled.set()
@@ -82,12 +90,15 @@ class Accept:
                 found := await self._queue.repeated(principal.tenant_id, key, request_hash)
             ):
                 return Accepted(found)
+            self._engine.require()
+            await self._admission.check(principal.tenant_id)
             await self._check_rate(principal.tenant_id)
-            skill, refusal = await self._resolve(principal, request)
-            if skill is not None:
-                tracing.bind(skill_name=skill.name, skill_version=skill.version)
-            new = _new_execution(principal, request, skill, refusal)
-            accepted = await self._record(replace(new, key=key, request_hash=request_hash))
+            async with self._turnstile.passing(principal.tenant_id):
+                skill, refusal = await self._resolve(principal, request)
+                if skill is not None:
+                    tracing.bind(skill_name=skill.name, skill_version=skill.version)
+                new = _new_execution(principal, request, skill, refusal)
+                accepted = await self._record(replace(new, key=key, request_hash=request_hash))
             if accepted is not None:
                 return accepted
 
@@ -121,7 +132,7 @@ class Accept:
                 return None
             telemetry.count(new.execution)
             return Accepted(new.execution.id)
-        slot = self._admission.take_slot()
+        slot = not self._engine.away and self._admission.take_slot(new.execution.tenant_id)
         held = False
         try:
             held = slot and await self._hold(new)
@@ -134,6 +145,9 @@ class Accept:
             if admitted is Admitted.HELD:
                 held = True
                 return self._begin(new)
+        except CapacityExhausted as error:
+            self._admission.refused(new.execution.tenant_id, error)
+            raise
         except DependencyUnavailable:
             # Perhaps it is recorded all the same. Then it is not to run for nobody.
             if not new.key:
@@ -141,7 +155,7 @@ class Accept:
             raise
         finally:
             if slot and not held:
-                self._admission.give_back()
+                self._admission.give_back(new.execution.tenant_id)
         if admitted is Admitted.KEY_TAKEN:
             return None
         self._worker.wake()
@@ -153,7 +167,7 @@ class Accept:
         self._holding += 1
         self._settled.clear()
         try:
-            return await self._queue.hold(new)
+            return await self._queue.hold(new, self._admission.sated)
         finally:
             self._holding -= 1
             if not self._holding:

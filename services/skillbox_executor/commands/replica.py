@@ -8,15 +8,17 @@ from typing import Protocol
 import structlog
 
 from skillbox_common.errors import DependencyUnavailable
+from skillbox_common.tasks import background
 from skillbox_executor.commands.worker import STOPPED, Worker
+from skillbox_executor.sandbox.interface import EngineAway, SandboxError
 from skillbox_executor.store.interface import ReplicaStore
 
 _log = structlog.get_logger(__name__)
 
 
 class Reaper(Protocol):
-    async def reap(self) -> int:
-        """Destroys boxes that an earlier process left; see `Driver.reap`."""
+    async def reap(self, owner: str = "") -> int:
+        """Destroys boxes that a process which is gone left; see `Driver.reap`."""
         ...
 
 
@@ -50,6 +52,8 @@ class Replica:
         self._last_look = now()
         # Each holder's last beat, and when it was new.
         self._seen: dict[str, tuple[int | None, float]] = {}
+        # The dead whose boxes may still be there.
+        self._survived: set[str] = set()
 
     async def recover(self) -> None:
         """Cleans up after an earlier process with this id that died."""
@@ -61,9 +65,10 @@ class Replica:
 
     async def live(self) -> None:
         """Beats forever."""
-        while True:
-            await self.beat()
-            await asyncio.sleep(self._heartbeat_s)
+        async with background(self._reap_the_dead()):
+            while True:
+                await self.beat()
+                await asyncio.sleep(self._heartbeat_s)
 
     async def beat(self) -> None:
         """Shows that this replica is alive, and takes over from every one that is dead."""
@@ -79,7 +84,7 @@ class Replica:
             self._seen.clear()
 
     async def _look(self) -> None:
-        holders, now = await self._store.holders(), self._now()
+        others, now = await self._store.others(), self._now()
         if now - self._last_look > self._lease_s:
             # We were asleep ourselves.
             self._seen.clear()
@@ -87,12 +92,33 @@ class Replica:
         before = self._seen
         self._seen = {
             name: seen if (seen := before.get(name)) and seen[0] == beat else (beat, now)
-            for name, beat in holders.items()
+            for name, beat in others.items()
         }
+        self._survived -= others.keys()  # who is back cleans up by itself
         for name, (beat, since) in self._seen.items():
             if now - since >= self._lease_s:
                 count = await self._store.take_over(name, beat, STOPPED)
-                _log.warning("took over from a replica", replica=name, executions=count)
+                if count is not None:
+                    _log.warning("took over from a replica", replica=name, executions=count)
+                    self._survived.add(name)
+
+    async def _reap_the_dead(self) -> None:
+        """Destroys the boxes of those whom this replica survived, beside its own beats."""
+        while True:
+            await asyncio.sleep(self._heartbeat_s)
+            for name in sorted(self._survived):
+                try:
+                    boxes = await self._reaper.reap(name)
+                except EngineAway:
+                    continue  # it is asked again
+                except SandboxError as error:
+                    # It has another engine, or a socket proxy keeps its boxes from us.
+                    _log.warning("boxes may be left", replica=name, error=str(error))
+                except Exception:
+                    _log.exception("boxes may be left", replica=name)
+                else:
+                    _log.info("reaped the boxes of a dead replica", replica=name, boxes=boxes)
+                self._survived.discard(name)
 
     async def leave(self) -> None:
         """Says good-bye; whatever this replica could not give back is taken over."""

@@ -16,6 +16,7 @@ from skillbox_executor.sandbox.interface import (
     Box,
     BoxLost,
     Driver,
+    EngineAway,
     EngineUnavailable,
     Evidence,
     ImageMissing,
@@ -57,7 +58,7 @@ class Finished:
 class Boxes(Protocol):
     """Where boxes come from."""
 
-    async def acquire(self, profile: Profile) -> tuple[Box, Start]:
+    async def acquire(self, profile: Profile, tenant_id: str) -> tuple[Box, Start]:
         """Returns a box for one use; see `WarmPool.acquire`."""
         ...
 
@@ -70,13 +71,18 @@ async def run_in_sandbox(driver: Driver, boxes: Boxes, plan: Plan, observer: Obs
     """Takes a box, runs the plan in it and reads what it left.
 
     The box is released when this returns or is cancelled. Everything that a skill or an engine
-    can do wrong is an outcome, not an exception.
+    can do wrong is an outcome, not an exception, with one exception.
+
+    Raises:
+        EngineAway: There is no box. Nothing of the plan has left this process.
     """
     try:
         async with asyncio.timeout(PREPARE_TIMEOUT_S):
             with phase("sandbox.acquire") as span:
-                box, start = await boxes.acquire(plan.profile)
+                box, start = await boxes.acquire(plan.profile, plan.tenant_id)
                 span.set_attribute("skillbox.sandbox.start", start.value)
+    except EngineAway:
+        raise
     except ImageMissing as error:
         return Finished(Outcome.failed(Reason.IMAGE_MISSING, str(error)))
     except EngineUnavailable as error:
@@ -87,7 +93,9 @@ async def run_in_sandbox(driver: Driver, boxes: Boxes, plan: Plan, observer: Obs
     sink = ResultSink(plan.profile.limits.sandbox_bytes + _TAR_OVERHEAD)
     try:
         try:
-            await observer.started(await driver.evidence(box), start)
+            evidence = await driver.evidence(box)
+            driver.load(box, plan.payload)  # the box unpacks it while the start is recorded
+            await observer.started(evidence, start)
             with phase("sandbox.run"):
                 end = await _run(driver, box, plan, observer, sink)
             if isinstance(end, Outcome):

@@ -95,7 +95,8 @@ class Runs:
             self._left(accepting.result())
 
     def _left(self, accepted: Accepted) -> None:
-        if accepted.run is not None:
+        if accepted.run is not None and not accepted.run.work.done():
             accepted.run.cancel()
         else:
+            # It waits, perhaps once more: its run may have been given back to the queue.
             self._abandoned.cancel(accepted.id)

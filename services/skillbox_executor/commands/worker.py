@@ -16,8 +16,10 @@ from skillbox_executor.commands.record import Record
 from skillbox_executor.commands.run import Run
 from skillbox_executor.commands.run_in_sandbox import Finished
 from skillbox_executor.domain import Outcome, Reason, Refused
+from skillbox_executor.engine import Engine
 from skillbox_executor.events import EventWriter
 from skillbox_executor.log_limit import LogLimiter
+from skillbox_executor.sandbox.interface import EngineAway
 from skillbox_executor.store.interface import (
     Assignment,
     ExecutionLost,
@@ -45,6 +47,7 @@ class Worker:
         store: ExecutionWriter,
         queue: Queue,
         admission: Admission,
+        engine: Engine,
         execute: Execute,
         record: Record,
         log_limit: int,
@@ -52,6 +55,7 @@ class Worker:
         self._store = store
         self._queue = queue
         self._admission = admission
+        self._engine = engine
         self._execute = execute
         self._record = record
         self._log_limit = log_limit
@@ -115,15 +119,19 @@ class Worker:
             await asyncio.wait(ends, timeout=left_s if left_s > 0 else None)
 
     async def _fill_slots(self) -> None:
-        while await self._queue.anyone_waiting() and self._admission.take_slot():
+        if self._engine.away:
+            return
+        slots = self._admission
+        while await self._queue.anyone_waiting(slots.sated) and slots.take_slot(None):
             try:
-                assignment = await self._queue.take(self._admission.limits.tenant_ceiling)
+                assignment = await self._queue.take(slots.limits.tenant_ceiling, slots.sated)
             except BaseException:
-                self._admission.give_back()
+                slots.give_back(None)
                 raise
             if assignment is None:
-                self._admission.give_back()
+                slots.give_back(None)
                 return
+            slots.assign(assignment.execution.tenant_id)
             self.begin(assignment)
 
     async def _look_after(self) -> None:
@@ -150,6 +158,11 @@ class Worker:
                     await self._queue.hand_back(execution_id, STOPPED)
                     return
                 finished = Finished(run.cancelled)
+            except EngineAway:
+                # It has not started. Perhaps the engine of another replica is there.
+                self._engine.lost()
+                await self._queue.hand_back(execution_id, STOPPED)
+                return
             await self._record(run, finished)
         except ExecutionLost:
             _log.warning("an execution was taken over", execution_id=execution_id)
@@ -160,7 +173,7 @@ class Worker:
             # It may have been taken away and taken again meanwhile.
             if self._runs.get(execution_id) is run:
                 del self._runs[execution_id]
-            self._admission.give_back(time.monotonic() - run.began)
+            self._admission.give_back(run.execution.tenant_id, time.monotonic() - run.began)
             self.wake()
 
     async def _work(self, run: Run, work: Work) -> Finished:
@@ -170,7 +183,7 @@ class Worker:
             return Finished(Outcome.failed(error.reason, str(error)))
         except DependencyUnavailable as error:
             return Finished(Outcome.failed(Reason.INTERNAL, error.message))
-        except ExecutionLost:
+        except (ExecutionLost, EngineAway):
             raise
         except Exception:
             _log.exception("an execution failed unexpectedly")

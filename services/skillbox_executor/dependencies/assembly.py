@@ -12,6 +12,7 @@ from skillbox_executor.dependencies.dependencies import Dependencies
 from skillbox_executor.dependencies.folders import Folders
 from skillbox_executor.dependencies.installer import Installer
 from skillbox_executor.dependencies.prepare import PrepareDependencies
+from skillbox_executor.dependencies.provider import Provider
 from skillbox_executor.dependencies.shelf import Shelf
 from skillbox_executor.dependencies.store import PostgresDependencyStore
 from skillbox_executor.dependencies.volumes import Volumes
@@ -32,14 +33,15 @@ class Packages:
     ) -> None:
         self.shelf = _shelf(driver, settings)
         sets = PostgresDependencyStore(pool)
-        self.dependencies = Dependencies(
+        provider = Provider(
             installer=Installer(driver, settings),
             shelf=self.shelf,
             sets=sets,
             objects=objects,
-            off=settings.dependencies == "off",
             retry_s=settings.dependency_retry,
         )
+        off = settings.dependencies == "off"
+        self.dependencies = Dependencies(provider, self.shelf, off=off)
         self.prepare = PrepareDependencies(settings, bundles, self.dependencies)
         self.collector = Collector(
             shelf=self.shelf, sets=sets, objects=objects, ttl_s=settings.dependency_ttl

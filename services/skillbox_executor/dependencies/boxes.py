@@ -89,6 +89,7 @@ async def run_program(
                     case End():
                         end = frame
         except BoxLost as error:
+            await driver.check()  # where the engine is gone, the program is not to blame
             said += f"\n{error}".encode()
         failed = end is None or end.exit_code != 0
         out_of_memory = failed and await driver.out_of_memory(box)

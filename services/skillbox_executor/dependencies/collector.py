@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from skillbox_common.tasks import background, repeatedly
-from skillbox_executor.dependencies.dependencies import object_key
+from skillbox_executor.dependencies.provider import object_key
 from skillbox_executor.dependencies.shelf import Shelf
 from skillbox_executor.dependencies.store import DependencySet
 

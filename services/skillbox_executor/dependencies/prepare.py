@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from skillbox_common.errors import InvalidArgument
+from skillbox_common.errors import DependencyUnavailable, InvalidArgument
+from skillbox_common.telemetry import tracing
 from skillbox_executor.bundles import Bundles, BundleUnavailable
 from skillbox_executor.config import ExecutorSettings
 from skillbox_executor.dependencies.dependencies import Dependencies
 from skillbox_executor.dependencies.errors import DependencyError
-from skillbox_executor.sandbox.interface import Language, Limits, Profile, SandboxError
+from skillbox_executor.sandbox.interface import EngineAway, Language, Limits, Profile, SandboxError
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class PrepareDependencies:
 
         Raises:
             InvalidArgument: The language has no packages.
-            DependencyUnavailable: The database or the object store does not answer.
+            DependencyUnavailable: The database, the object store or the engine does not answer.
         """
         if lang not in (Language.PYTHON, Language.NODE):
             raise InvalidArgument.of("lang", lang, "python or node")
@@ -50,8 +51,11 @@ class PrepareDependencies:
         # Of the limits of its runs nothing is known here, and nothing depends on them.
         profile = Profile(image, language, Limits(0, 0), self._settings.oci_runtime)
         try:
-            bundle = await self._bundles.get(archive_key, root)
-            digest = await self._dependencies.digest(bundle, archive_key, profile, again=True)
+            with tracing.span("dependencies.prepare"):
+                bundle = await self._bundles.get(archive_key, root)
+                digest = await self._dependencies.digest(bundle, archive_key, profile, again=True)
+        except EngineAway as error:
+            raise DependencyUnavailable(str(error)) from error
         except (BundleUnavailable, DependencyError, SandboxError) as error:
             return Prepared("failed", str(error))
         return Prepared("ready" if digest else "none")

@@ -6,7 +6,8 @@ interpreter. All speak the protocol of `skillbox_executor.sandbox.frames`, and a
 - refuse to run as anything but PID 1, because they end a run with `kill(-1)`; a driver that
   starts them below another init would turn them into a weapon
 - use the current directory as /sandbox
-- leave with status 70, and a line on stderr, when they are fed something malformed
+- leave with status 70, and a line on stderr, when they are fed something malformed, or nothing
+  any more
 """
 
 from functools import cache
@@ -14,6 +15,9 @@ from importlib.resources import files
 
 from skillbox_executor.sandbox.frames import json_header, shell_header
 from skillbox_executor.sandbox.interface import Language, Payload
+
+FAULT_STATUS = 70
+"""What a runner leaves with that was fed nothing any more, or something malformed."""
 
 _INTERPRETERS = {
     # Unbuffered, so that what is printed is seen at once; UTF-8 whatever the image's locale;

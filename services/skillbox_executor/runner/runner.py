@@ -2,22 +2,23 @@
 
 Protocol: skillbox_executor/sandbox/frames.py. Runs on Python 3.9 and later, uses the
 standard library alone, and imports nothing once the skill's files are unpacked.
+
+The fork is made before anything large is imported: it waits for the payload and becomes the
+skill. What the two processes share, either has to copy as soon as it touches it.
 """
 
 # pathlib would cost memory in every waiting box:
 # ruff: noqa: PTH100, PTH101, PTH103, PTH112, PTH114, PTH120, PTH123, PTH208
 
-import ctypes
+import _signal as signal  # type: ignore[import-not-found] # `signal` takes longer than all else
 import gc
-import json
 import os
 import select
-import signal
 import stat
 import sys
 import time
-from importlib.machinery import SourceFileLoader
-from types import ModuleType
+from _ctypes import call_function, dlopen, dlsym  # ctypes itself is slow to import
+from _frozen_importlib_external import SourceFileLoader
 
 CHUNK = 256 * 1024
 PAUSE_S = 0.001
@@ -183,22 +184,41 @@ def supervise(skill: int, pipes: "dict[int, bytes]") -> int:
     return ended[0]
 
 
-def become_skill(argv: "list[str]", env: "dict[str, str]", out: int, err: int) -> str:
-    """Makes this process look like `python3 SCRIPT ARG…`. Returns the script's path."""
+def become_skill(out: int, err: int, tell: int) -> str:
+    """Waits for the payload, then makes this process look like `python3 SCRIPT ARG…`.
+
+    Returns:
+        The script's path.
+    """
+    import json  # noqa: PLC0415 (not in PID 1; most skills use it, and what it imports)
+
+    compile("", "", "exec")  # the first time takes long
     os.setsid()
-    for target, source in enumerate((os.open("/dev/null", os.O_RDONLY), out, err)):
-        os.dup2(source, target)
-    os.closerange(3, 1024)
     set_dumpable(True)
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")  # out of memory, the skill dies, not the runner that reports it
+    # What is here now stays: collecting it, most of all at the skill's end, is wasted time.
+    gc.freeze()
+    gc.enable()
+    frame(b"h")
+    header = json.loads(take(int(take(10))))
+    if header["protocol"] != 1:
+        raise ValueError("unknown protocol")
+    unpack(int(take(10)))
+    os.makedirs("out/files", exist_ok=True)
+    os.write(tell, b"%d" % header["limits"]["files"])
+    for target, source in enumerate((os.open("/dev/null", os.O_RDONLY), out, err)):
+        os.dup2(source, target)
+    os.closerange(3, 1024)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    argv, env = header["argv"], header["env"]
     os.environ.update({"PYTHONUNBUFFERED": "1", **env})
-    script = os.path.abspath(argv[0])
+    time.tzset()
+    script: str = os.path.abspath(argv[0])
     sys.argv, sys.orig_argv = argv, ["python3", *argv]
     more = env.get("PYTHONPATH", "")
     sys.path[:0] = [os.path.dirname(script), *(more.split(":") if more else ())]
-    module = ModuleType("__main__")
+    module = type(sys)("__main__")
     module.__file__ = script
     module.__loader__ = SourceFileLoader("__main__", script)
     vars(module).update(__builtins__=__builtins__, __annotations__={}, __cached__=None)
@@ -209,38 +229,38 @@ def become_skill(argv: "list[str]", env: "dict[str, str]", out: int, err: int) -
 def set_dumpable(dumpable: bool) -> None:
     """Says whether processes of the same user may trace this one and open its descriptors."""
     pr_set_dumpable = 4
-    ctypes.CDLL(None).prctl(pr_set_dumpable, int(dumpable), 0, 0, 0)
+    prctl = dlsym(dlopen(None, 0), "prctl")  # type: ignore[arg-type] # `None` is this program
+    call_function(prctl, (pr_set_dumpable, int(dumpable), 0, 0, 0))
 
 
 def main() -> str:
     """Runs the box. Returns only in the skill's process, and then the script's path."""
+    gc.disable()
     if os.getpid() != 1:
         raise RuntimeError("the runner must be PID 1")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_dumpable(False)
     sys.path.pop(0)  # the current directory, which is about to hold the skill's modules
-    # What is here now stays: collecting it, most of all at the skill's end, is wasted time.
-    gc.freeze()
-    frame(b"h")
-    header = json.loads(take(int(take(10))))
-    if header["protocol"] != 1:
-        raise ValueError("unknown protocol")
-    unpack(int(take(10)))
-    os.makedirs("out/files", exist_ok=True)
     out, out_end = os.pipe()
     err, err_end = os.pipe()
+    told, tell = os.pipe()
     skill = os.fork()
     if skill == 0:
-        return become_skill(header["argv"], header["env"], out_end, err_end)
-    os.close(out_end)
-    os.close(err_end)
+        return become_skill(out_end, err_end, tell)
+    for descriptor in (out_end, err_end, tell):
+        os.close(descriptor)
+    max_files = os.read(told, 20)
+    if not max_files:
+        os._exit(70)  # it has said why
     status = supervise(skill, {out: b"o", err: b"e"})
-    end = {
-        "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
-        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
-        "truncated": send_result(header["limits"]["files"]),
-    }
-    frame(b"x", json.dumps(end).encode())
+    truncated = b"true" if send_result(int(max_files)) else b"false"
+    code, number = b"null", b"null"
+    if os.WIFEXITED(status):
+        code = b"%d" % os.WEXITSTATUS(status)
+    else:
+        number = b"%d" % os.WTERMSIG(status)
+    end = b'{"exit_code": %b, "signal": %b, "truncated": %b}' % (code, number, truncated)
+    frame(b"x", end)
     os._exit(0)
 
 

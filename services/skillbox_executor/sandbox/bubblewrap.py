@@ -14,11 +14,13 @@ import psutil
 from skillbox_executor.runner import command
 from skillbox_executor.sandbox import seccomp
 from skillbox_executor.sandbox.bubblewrap_command import (
+    LAUNCHER_PATH,
     check_interpreter,
-    check_tools,
-    command_line,
+    launch,
+    needed,
 )
 from skillbox_executor.sandbox.bubblewrap_evidence import missing_controls, read_controls
+from skillbox_executor.sandbox.bubblewrap_launcher import Launcher
 from skillbox_executor.sandbox.bubblewrap_process import BoxProcess
 from skillbox_executor.sandbox.cgroups import Cgroups, Group
 from skillbox_executor.sandbox.controls import refuse_missing
@@ -51,7 +53,7 @@ class BubblewrapBox:
 
     id: str
     profile: Profile
-    process: BoxProcess = field(default_factory=BoxProcess)
+    process: BoxProcess
     group: Group = field(default_factory=Group)
     removal: asyncio.Task[None] | None = None
     controls: Sequence[Control] = ()
@@ -76,8 +78,9 @@ class BubblewrapDriver:
         self, owner: str, dependency_dir: Path = Path(), *, allow_missing: Sequence[str] = ()
     ) -> None:
         self._owner = quote(owner, safe="")
-        self._dependency_dir = dependency_dir
+        self._dependency_dir = dependency_dir.resolve()
         self._allow_missing = allow_missing
+        self._launcher = Launcher(needed(self._dependency_dir))
         self._cgroups = Cgroups(self._owner)
         self._boxes: dict[str, BubblewrapBox] = {}
 
@@ -85,11 +88,10 @@ class BubblewrapDriver:
         await self.destroy(await self.prepare(_CHECK))
 
     async def prepare(self, profile: Profile) -> BubblewrapBox:
-        check_tools()
         check_interpreter(profile.language)
         filters = seccomp.filters()
         box_id = secrets.token_hex(16)
-        box = self._boxes[box_id] = BubblewrapBox(box_id, profile)
+        box = self._boxes[box_id] = BubblewrapBox(box_id, profile, BoxProcess(self._launcher))
         try:
             await self._start(box, filters)
         except BaseException:
@@ -102,6 +104,9 @@ class BubblewrapDriver:
 
     def alive(self, box: Box) -> bool:
         return box.id in self._boxes and self._mine(box).process.alive()
+
+    def load(self, box: Box, payload: Payload) -> None:
+        self._mine(box).conversation.load(box.profile.language, payload)
 
     async def run(self, box: Box, payload: Payload) -> AsyncIterator[Frame]:
         mine = self._mine(box)
@@ -125,13 +130,15 @@ class BubblewrapDriver:
         # A caller that gives up does not stop it; `close` waits for it.
         await asyncio.shield(mine.removal)
 
-    async def reap(self) -> int:
-        killed = await asyncio.to_thread(self._kill_strangers)
-        return len(killed | await self._remove_groups())
+    async def reap(self, owner: str = "") -> int:
+        mark = quote(owner, safe="") or self._owner
+        killed = await asyncio.to_thread(self._kill_strangers, mark)
+        return len(killed | await self._remove_groups(Cgroups(mark)))
 
     async def close(self) -> None:
         destroyed = [self.destroy(box) for box in list(self._boxes.values())]
         results = await asyncio.gather(*destroyed, return_exceptions=True)
+        await asyncio.to_thread(self._launcher.close)
         await asyncio.to_thread(self._cgroups.close)
         for result in results:
             if isinstance(result, BaseException):
@@ -139,19 +146,16 @@ class BubblewrapDriver:
 
     async def _start(self, box: BubblewrapBox, filters: Sequence[bytes]) -> None:
         profile = box.profile
-        line = partial(
-            command_line,
+        plan = partial(
+            launch,
             command(profile.language),
             limits=profile.limits,
+            environment={"PATH": LAUNCHER_PATH, _MARK: f"{self._owner}/{box.id}"},
             network=profile.role is Role.BUILD,
             dependencies=self._dependencies(profile),
             filters=filters,
         )
-        await box.process.start(
-            line,
-            {_MARK: f"{self._owner}/{box.id}"},
-            partial(self._limit, box),
-        )
+        await box.process.start(plan, partial(self._limit, box))
         try:
             await box.conversation.greeting()
         except (BoxLost, RunnerFault) as error:
@@ -168,7 +172,7 @@ class BubblewrapDriver:
     def _dependencies(self, profile: Profile) -> Path | None:
         if not profile.dependencies:
             return None
-        return self._dependency_dir.absolute() / profile.dependencies
+        return self._dependency_dir / profile.dependencies
 
     def _limit(self, box: BubblewrapBox, pid: int) -> None:
         box.group = self._cgroups.group(box.id)
@@ -187,25 +191,26 @@ class BubblewrapDriver:
         return "the box ended without a result"
 
     async def _destroy(self, box: BubblewrapBox) -> None:
+        box.conversation.close()
         await box.process.end()
         await box.group.remove()
         del self._boxes[box.id]
 
-    def _kill_strangers(self) -> set[str]:
+    def _kill_strangers(self, mark: str) -> set[str]:
         """Kills the monitors of boxes that are not this process's; their boxes die with them."""
         found: dict[str, psutil.Process] = {}
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 owner, _, box_id = process.environ().get(_MARK, "").partition("/")
-                if owner == self._owner and box_id not in self._boxes:
+                if owner == mark and box_id not in self._boxes:
                     process.kill()
                     found[box_id] = process
         psutil.wait_procs(found.values(), timeout=_KILL_SECONDS)
         return set(found)
 
-    async def _remove_groups(self) -> set[str]:
+    async def _remove_groups(self, cgroups: Cgroups) -> set[str]:
         """Removes control groups that are not this process's, and what still is in them."""
-        groups = await asyncio.to_thread(self._cgroups.left_over)
+        groups = await asyncio.to_thread(cgroups.left_over)
         strangers = {box_id: groups[box_id] for box_id in groups.keys() - self._boxes.keys()}
         for group in strangers.values():
             await group.remove(kill=True)

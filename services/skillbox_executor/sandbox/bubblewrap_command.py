@@ -1,16 +1,13 @@
-"""The command line that starts a box: a launcher, then bubblewrap, then the runner as PID 1.
-
-bubblewrap cannot make a tmpfs noexec. So the launcher first enters a mount namespace of its own,
-mounts the writable file systems there, and bubblewrap binds them into the box: an outer mount's
-flags cannot be taken off from inside.
-"""
+"""What starts a box: mounts of its own, then bubblewrap, then the runner as PID 1."""
 
 import os
 import resource
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from skillbox_executor.sandbox.bubblewrap_launcher import Launch
+from skillbox_executor.sandbox.bubblewrap_zygote import STAGE
 from skillbox_executor.sandbox.interface import (
     DEPENDENCIES,
     EngineUnavailable,
@@ -26,20 +23,14 @@ LAUNCHER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MIB = 1024 * 1024
 _MODES = {"/sandbox": "0755", "/tmp": "1777", "/root": "0700", "/dev/shm": "1777"}  # noqa: S108 - in the box
 _OPEN_FILES = 1024
-_PACKAGES = {
-    "bwrap": "bubblewrap",
-    "mount": "mount",
-    "prlimit": "util-linux",
-    "setpriv": "util-linux",
-    "sh": "dash",
-    "unshare": "util-linux",
-}
+_PACKAGES = {"bwrap": "bubblewrap", "prlimit": "util-linux"}
 _INTERPRETERS = {
     Language.PYTHON: ("python3", "python3"),
     Language.NODE: ("node", "nodejs"),
     Language.BASH: ("bash", "bash"),
 }
 _SYSTEM_LINKS = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
+_DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
 _ETC_FILES = ("alternatives", "ld.so.cache", "localtime")
 # How programs find and trust others in a network.
 _NETWORK_FILES = ("nsswitch.conf", "resolv.conf", "ssl")
@@ -57,15 +48,19 @@ def writable(limits: Limits) -> dict[str, int]:
     return dict(zip(_MODES, sizes, strict=True))
 
 
-def check_tools() -> None:
-    """Returns when all programs that start a box are there.
+def check_tools() -> dict[str, str]:
+    """Returns the paths of the programs that start a box.
 
     Raises:
         EngineUnavailable: One is missing; the text says how to get it.
     """
+    found = {}
     for tool, package in _PACKAGES.items():
-        if shutil.which(tool, path=LAUNCHER_PATH) is None:
+        path = shutil.which(tool, path=LAUNCHER_PATH)
+        if path is None:
             raise EngineUnavailable(f"{tool} is missing: apt-get install {package}")
+        found[tool] = path
+    return found
 
 
 def check_interpreter(language: Language) -> Path:
@@ -84,21 +79,31 @@ def check_interpreter(language: Language) -> Path:
     return Path(found).resolve()
 
 
-def command_line(
+def needed(dependency_dir: Path) -> list[str]:
+    """Returns the paths of the host that boxes are made of."""
+    files = [Path("/etc", name).resolve() for name in _NETWORK_FILES]
+    folders = [Path("/", name).resolve() for name in ("usr", "etc", *_SYSTEM_LINKS)]
+    devices = [f"/dev/{name}" for name in _DEVICES]
+    return [*map(str, {*files, *folders, dependency_dir.resolve()}), *devices, "/proc/self"]
+
+
+def launch(
     inside: Sequence[str],
     *,
     limits: Limits,
+    environment: Mapping[str, str],
     network: bool = False,
     dependencies: Path | None = None,
     filters: Sequence[bytes],
     info: int,
     gate: int,
     give: Callable[[bytes], int],
-) -> list[str]:
-    """Builds the command line of a box.
+) -> Launch:
+    """Says how to start a box.
 
     Args:
         inside: What PID 1 of the box runs.
+        environment: Of bubblewrap; the box does not see it.
         network: Whether the box has the host's network.
         dependencies: Folder of a dependency set.
         filters: BPF programs.
@@ -107,12 +112,8 @@ def command_line(
         give: Makes a descriptor, open in the new process, that reads the given bytes.
     """
     as_root = os.geteuid() == 0
+    owner = f",uid={UID},gid={UID}" if as_root else ""
     places = writable(limits)
-    launcher = ["unshare", "--mount"]
-    launcher += [] if as_root else ["--user", "--map-root-user"]
-    launcher += ["--", "sh", "-euc", _stage(places, as_root), "sh", str(dependencies or "")]
-    if as_root:
-        launcher += ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--"]
     box = ["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"]
     box += ["--new-session", "--as-pid-1", "--clearenv", "--cap-drop", "ALL"]
     box += ["--uid", str(UID), "--gid", str(UID), "--hostname", "sandbox"]
@@ -131,7 +132,18 @@ def command_line(
     for program in filters:
         box += ["--add-seccomp-fd", str(give(program))]
     box += ["--info-fd", str(info), "--block-fd", str(gate)]
-    return [*launcher, *box, "--", *_resource_limits(limits), *inside]
+    return Launch(
+        program=check_tools()["bwrap"],
+        argv=[*box, "--", *_resource_limits(limits), *inside],
+        environment=environment,
+        tmpfs={
+            _staged(place): f"mode={_MODES[place]},size={size}{owner}"
+            for place, size in places.items()
+        },
+        # The box's user may not pass to the folder itself.
+        bind={_staged(DEPENDENCIES): str(dependencies)} if dependencies else {},
+        user=UID if as_root else 0,
+    )
 
 
 def _resource_limits(limits: Limits) -> list[str]:
@@ -149,26 +161,7 @@ def _lowered(kind: int, wanted: int) -> int:
 
 
 def _staged(place: str) -> str:
-    return "/tmp/" + place.strip("/").replace("/", "-")  # noqa: S108 - in the launcher's namespace
-
-
-def _stage(places: dict[str, int], as_root: bool) -> str:
-    owner = f",uid={UID},gid={UID}" if as_root else ""
-    flags = "nosuid,nodev,noexec"
-    set_place = _staged(DEPENDENCIES)
-    lines = [
-        # The box's user may not pass to the folder of a dependency set, hence a stage for it
-        # too. It may lie where the next mount is: from here on it is the current directory.
-        'dependencies=$1; shift; cd "${dependencies:-/}"',
-        # Covers the host's /tmp in this namespace: a folder that every host has.
-        f"mount -t tmpfs -o mode=0755,size=64k,{flags} stage /tmp",
-        f'if [ "$dependencies" ]; then mkdir {set_place}; mount -c --bind . {set_place}; cd /; fi',
-    ]
-    lines.append(f"mkdir {' '.join(map(_staged, places))}")
-    for place, size in places.items():
-        target, mode = _staged(place), _MODES[place]
-        lines.append(f"mount -t tmpfs -o mode={mode},size={size},{flags}{owner} box {target}")
-    return "\n".join([*lines, 'exec "$@"'])
+    return f"{STAGE}/{place.strip('/').replace('/', '-')}"
 
 
 def _system(give: Callable[[bytes], int]) -> list[str]:

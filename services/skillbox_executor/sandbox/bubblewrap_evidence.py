@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from skillbox_executor.sandbox.bubblewrap_command import UID, writable
@@ -64,7 +65,7 @@ def missing_controls(controls: Sequence[Control]) -> Sequence[str]:
 def _isolation(
     pid: int, status: dict[str, str], shares: set[str], filters: int
 ) -> Iterator[Control]:
-    shared = {name for name in _NAMESPACES if _namespace("self", name) == _namespace(pid, name)}
+    shared = {name for name in _NAMESPACES if _own_namespace(name) == _namespace(pid, name)}
     capabilities = {status[name].lstrip("0") for name in _CAPABILITY_SETS}
     yield Control("network", "host" if "net" in shared else "none", shared <= shares)
     own = [name for name in _NAMESPACES if name not in shared]
@@ -122,6 +123,11 @@ def _holds_no_files(mount: _Mount) -> bool:
 def _status(pid: int) -> dict[str, str]:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+@cache
+def _own_namespace(name: str) -> str:
+    return _namespace("self", name)
 
 
 def _namespace(pid: int | str, name: str) -> str:

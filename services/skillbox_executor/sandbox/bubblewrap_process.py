@@ -2,14 +2,16 @@
 
 import asyncio
 import os
+import select
 import signal
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 import msgspec
 
-from skillbox_executor.sandbox.bubblewrap_command import LAUNCHER_PATH
+from skillbox_executor.sandbox.bubblewrap_launcher import Launch, Launcher
 from skillbox_executor.sandbox.interface import EngineUnavailable
 from skillbox_executor.sandbox.stream import MAX_COMPLAINT
 
@@ -25,10 +27,10 @@ _HINT = (
 )
 
 
-class CommandLine(Protocol):
-    """What is left of `bubblewrap_command.command_line`; see there."""
+class Plan(Protocol):
+    """What is left of `bubblewrap_command.launch`; see there."""
 
-    def __call__(self, *, info: int, gate: int, give: Callable[[bytes], int]) -> Sequence[str]: ...
+    def __call__(self, *, info: int, gate: int, give: Callable[[bytes], int]) -> Launch: ...
 
 
 class _Info(msgspec.Struct, rename="kebab"):
@@ -44,83 +46,63 @@ class BoxProcess:
 
     pid: int
 
-    def __init__(self) -> None:
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
         self._cleanup = ExitStack()
-        self._monitor: asyncio.subprocess.Process | None = None
-        self._handle = -1  # of PID 1, whose number may be another process by the time we kill
-        self._complaint = bytearray()
-        self._collecting: asyncio.Task[None] | None = None
+        # Handles, because the numbers may be other processes by the time we kill.
+        self._monitor = -1
+        self._first = -1  # PID 1 of the box
+        self._read_stderr: IO[bytes] | None = None
+        self._starting: asyncio.Task[None] | None = None
 
-    async def start(
-        self,
-        command_line: CommandLine,
-        environment: Mapping[str, str],
-        before: Callable[[int], None],
-    ) -> None:
+    async def start(self, plan: Plan, before: Callable[[int], None]) -> None:
         """Starts the box and lets PID 1 run the runner once `before(pid)` has returned.
 
         A cancellation waits: half a start leaves processes that cannot be found any more.
 
         Args:
-            environment: Of the monitor; the box does not see it.
             before: Limits PID 1, which is isolated then and waits. Called in a thread.
 
         Raises:
             EngineUnavailable: The box did not start; the text has what bubblewrap said.
         """
-        await _uninterrupted(self._start(command_line, environment, before))
+        self._starting = asyncio.create_task(self._start(plan, before))
+        await _uninterrupted(self._starting)
 
-    async def _start(
-        self,
-        command_line: CommandLine,
-        environment: Mapping[str, str],
-        before: Callable[[int], None],
-    ) -> None:
+    async def _start(self, plan: Plan, before: Callable[[int], None]) -> None:
         try:
-            info, gate = await self._launch(command_line, environment)
-            async with asyncio.timeout(_START_SECONDS):
-                told = await info.read()
-            if not told:
-                raise EngineUnavailable(f"{_FAILED}: {await self.complaint()} ({_HINT})")
-            self.pid = msgspec.json.decode(told, type=_Info).child_pid
-            self._handle = os.pidfd_open(self.pid)
-            self._cleanup.callback(os.close, self._handle)
-            await asyncio.to_thread(before, self.pid)
-            gate.write(b"1")
+            await asyncio.to_thread(self._launch, plan, before)
+            self._stdin = await self._writer(self._write_stdin)
+            self._stdout = await self._reader(self._read_stdout)
         except (TimeoutError, OSError, msgspec.DecodeError) as error:
-            raise EngineUnavailable(f"{_FAILED}: {await self.complaint() or error}") from error
+            raise EngineUnavailable(
+                f"{_FAILED}: {await self.complaint() or error} ({_HINT})"
+            ) from error
 
-    async def _launch(
-        self, command_line: CommandLine, environment: Mapping[str, str]
-    ) -> tuple[asyncio.StreamReader, IO[bytes]]:
-        """Starts bubblewrap; returns what it tells and the gate that it waits at."""
+    def _launch(self, plan: Plan, before: Callable[[int], None]) -> None:
         with ExitStack() as theirs:
-            stdin, write_stdin = self._pipe(theirs, we_write=True)
-            stdout, read_stdout = self._pipe(theirs, we_write=False)
-            stderr, read_stderr = self._pipe(theirs, we_write=False)
+            stdin, self._write_stdin = self._pipe(theirs, we_write=True)
+            stdout, self._read_stdout = self._pipe(theirs, we_write=False)
+            stderr, self._read_stderr = self._pipe(theirs, we_write=False)
             info, read_info = self._pipe(theirs, we_write=False)
             gate, open_gate = self._pipe(theirs, we_write=True)
-            inherited = [info, gate]
+            given = [stdin, stdout, stderr, info, gate]
 
             def give(content: bytes) -> int:
-                inherited.append(_memory_file(content))
-                theirs.callback(os.close, inherited[-1])
-                return inherited[-1]
+                given.append(_memory_file(content))
+                theirs.callback(os.close, given[-1])
+                return len(given) - 1
 
-            self._monitor = await asyncio.create_subprocess_exec(
-                *command_line(info=info, gate=gate, give=give),
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                pass_fds=inherited,
-                env={"PATH": LAUNCHER_PATH, **environment},
-                cwd="/",
-                start_new_session=True,
-            )
-        self._stdin = await self._writer(write_stdin)
-        self._stdout = await self._reader(read_stdout)
-        self._collecting = asyncio.create_task(self._collect(await self._reader(read_stderr)))
-        return await self._reader(read_info), open_gate
+            what = plan(info=given.index(info), gate=given.index(gate), give=give)
+            self._monitor = self._launcher.launch(what, given)
+        self._cleanup.callback(os.close, self._monitor)
+        with read_info, open_gate:
+            told = _read_all(read_info)
+            self.pid = msgspec.json.decode(told, type=_Info).child_pid
+            self._first = os.pidfd_open(self.pid)
+            self._cleanup.callback(os.close, self._first)
+            before(self.pid)
+            open_gate.write(b"1")
 
     async def send(self, data: bytes) -> None:
         self._stdin.write(data)
@@ -130,14 +112,20 @@ class BoxProcess:
         return await self._stdout.read(_CHUNK)
 
     async def complaint(self) -> str:
-        if self._collecting is not None:
-            await asyncio.wait([self._collecting], timeout=_COMPLAINT_SECONDS)
-        return self._complaint.decode(errors="replace").strip()
+        said = bytearray()
+        if self._read_stderr is None or self._read_stderr.closed:
+            return ""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_COMPLAINT_SECONDS):
+                stderr = await self._reader(self._read_stderr)
+                while data := await stderr.read(_CHUNK):
+                    said += data[: MAX_COMPLAINT - len(said)]
+        return said.decode(errors="replace").strip()
 
     def alive(self) -> bool:
         """Tells whether PID 1 still is the process that it was."""
         try:
-            signal.pidfd_send_signal(self._handle, 0)
+            signal.pidfd_send_signal(self._first, 0)
         except OSError:
             return False
         return True
@@ -148,30 +136,20 @@ class BoxProcess:
         Raises:
             EngineUnavailable: The kernel does not end it.
         """
-        if self._monitor is not None:
-            await self._kill(self._monitor)
-        # The number of the handle may soon be that of another box's.
-        self._monitor, self._handle = None, -1
-        self._cleanup.close()
-
-    async def _kill(self, monitor: asyncio.subprocess.Process) -> None:
-        if self._handle < 0:
-            with suppress(ProcessLookupError):
-                monitor.kill()
-        else:
+        if self._starting is not None:
+            await asyncio.wait([self._starting])
+        if self._monitor >= 0:
             # With PID 1 the kernel kills all of the box. The monitor then reaps it and ends.
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
-        try:
-            async with asyncio.timeout(_KILL_SECONDS):
-                await monitor.wait()
-        except TimeoutError:
-            monitor.kill()
-            raise EngineUnavailable("a box could not be killed") from None
-
-    async def _collect(self, stderr: asyncio.StreamReader) -> None:
-        while data := await stderr.read(_CHUNK):
-            self._complaint += data[: MAX_COMPLAINT - len(self._complaint)]
+            _kill(self._first if self._first >= 0 else self._monitor)
+            try:
+                async with asyncio.timeout(_KILL_SECONDS):
+                    await _ended(self._monitor)
+            except TimeoutError:
+                _kill(self._monitor)
+                raise EngineUnavailable("a box could not be killed") from None
+        # The numbers of the handles may soon be those of another box's.
+        self._monitor = self._first = -1
+        self._cleanup.close()
 
     def _pipe(self, theirs: ExitStack, *, we_write: bool) -> tuple[int, IO[bytes]]:
         read, write = os.pipe()
@@ -198,6 +176,39 @@ class BoxProcess:
         return asyncio.StreamWriter(transport, protocol, None, loop)
 
 
+def _kill(handle: int) -> None:
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+
+
+async def _ended(handle: int) -> None:
+    """Returns when a process has ended."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(handle, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(handle)
+
+
+def _read_all(file: IO[bytes]) -> bytes:
+    """Reads to the end.
+
+    Raises:
+        TimeoutError: It takes too long.
+    """
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    end = time.monotonic() + _START_SECONDS
+    pieces = [b""]
+    while len(pieces) == 1 or pieces[-1]:
+        if not poll.poll(max(0.0, end - time.monotonic()) * 1000):
+            raise TimeoutError("it tells nothing")
+        pieces.append(file.read(_CHUNK))
+    return b"".join(pieces)
+
+
 def _close(transport: asyncio.ReadTransport | asyncio.WriteTransport) -> None:
     if not transport.is_closing():
         if isinstance(transport, asyncio.WriteTransport):
@@ -213,9 +224,8 @@ def _memory_file(content: bytes) -> int:
     return descriptor
 
 
-async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Awaits `work` to its end even when the caller is cancelled; raises that only then."""
-    task = asyncio.ensure_future(work)
+async def _uninterrupted(task: "asyncio.Task[None]") -> None:
+    """Awaits a task to its end even when the caller is cancelled; raises that only then."""
     cancelled = False
     while not task.done():
         try:

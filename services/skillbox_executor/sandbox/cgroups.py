@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from skillbox_executor.sandbox.interface import EngineUnavailable, Limits
+from skillbox_executor.sandbox.interface import WEIGHT, EngineUnavailable, Limits
 
 CONTROLLERS = frozenset({"cpu", "memory", "pids"})
 
@@ -60,9 +60,12 @@ class Part:
         memory = str(limits.memory_bytes)
         if "cpu" in self.controllers:
             if self.version == 1:
+                yield "cpu.shares", str(limits.weight)
                 yield "cpu.cfs_period_us", str(_PERIOD)
                 yield "cpu.cfs_quota_us", str(quota)
             else:
+                # Of 100 by default, where version 1 has 1024.
+                yield "cpu.weight", str(max(1, limits.weight * 100 // WEIGHT))
                 yield "cpu.max", f"{quota} {_PERIOD}"
         if "memory" in self.controllers:
             # The files for swap are missing where the kernel does not count it.
@@ -163,15 +166,19 @@ class Cgroups:
     def __init__(self, owner: str, proc: Path = Path("/proc")) -> None:
         self._name = f"skillbox-{owner}"
         self._proc = proc
+        self._bases: list[Part] = []
 
     def group(self, box_id: str) -> Group:
         """Plans the group of a box, with parts wherever this process may make one."""
-        parts = []
-        for hierarchy in hierarchies(self._proc):
-            base = _nearest_base(hierarchy, self._name)
-            if base.controllers:
-                parts.append(replace(base, folder=base.folder / box_id))
-        return Group(tuple(parts))
+        if not self._places_known():
+            bases = [_nearest_base(each, self._name) for each in hierarchies(self._proc)]
+            self._bases = [base for base in bases if base.controllers]
+        return Group(tuple(replace(base, folder=base.folder / box_id) for base in self._bases))
+
+    def _places_known(self) -> bool:
+        """Tells whether there still is a place for every limit: to look takes long."""
+        found = frozenset().union(*(base.controllers for base in self._bases))
+        return found == CONTROLLERS and all(base.folder.is_dir() for base in self._bases)
 
     def left_over(self) -> dict[str, Group]:
         """Finds every group of this owner by its box, wherever an earlier process made it."""

@@ -9,9 +9,16 @@ from typing import Any, TypeVar
 from aiodocker import Docker
 from aiodocker.containers import DockerContainer
 
+from skillbox_executor.runner import FAULT_STATUS
 from skillbox_executor.sandbox import docker_body
 from skillbox_executor.sandbox.controls import refuse_missing
-from skillbox_executor.sandbox.docker_box import AttachedStreams, DockerBox, remove
+from skillbox_executor.sandbox.docker_box import (
+    DockerBox,
+    final_state,
+    inspect,
+    remove,
+    streams_of,
+)
 from skillbox_executor.sandbox.docker_engine import connect, engine_errors
 from skillbox_executor.sandbox.docker_evidence import missing_controls, read_controls
 from skillbox_executor.sandbox.frames import Frame
@@ -20,6 +27,7 @@ from skillbox_executor.sandbox.interface import (
     Box,
     BoxLost,
     Control,
+    EngineAway,
     EngineUnavailable,
     Evidence,
     Payload,
@@ -29,6 +37,7 @@ from skillbox_executor.sandbox.interface import (
 )
 from skillbox_executor.sandbox.stream import Conversation
 
+_ANSWER_S = 20.0
 _T = TypeVar("_T")
 
 
@@ -93,6 +102,10 @@ class DockerDriver:
         mine = _mine(box)
         return mine.id in self._boxes and mine.streams.connected()
 
+    def load(self, box: Box, payload: Payload) -> None:
+        mine = _mine(box)
+        mine.conversation.load(mine.profile.language, payload)
+
     async def run(self, box: Box, payload: Payload) -> AsyncIterator[Frame]:
         mine = _mine(box)
         watching = asyncio.create_task(mine.end_with_container())
@@ -120,9 +133,9 @@ class DockerDriver:
             mine.removal = self._in_background(self._destroy(mine))
         await asyncio.shield(mine.removal)
 
-    async def reap(self) -> int:
+    async def reap(self, owner: str = "") -> int:
         docker = await self._connected()
-        filters = docker_body.owner_filter(self._owner)
+        filters = docker_body.owner_filter(owner or self._owner)
         with engine_errors("list its containers"):
             found = await docker.containers.list(all=True, filters=filters)
         await self._settled()  # so that no box of this process is taken for an orphan
@@ -155,21 +168,26 @@ class DockerDriver:
         body = docker_body.create_body(_fitted(profile, self._engine), self._owner)
         await require_image(docker, profile.image)
         name = docker_body.new_name(self._owner)
-        with engine_errors("create the sandbox"):
-            await docker.containers.create(body, name=name)
         container = docker.containers.container(name)
-        streams = AttachedStreams(container.attach(stdin=True, stdout=True, stderr=True))
+        try:
+            with engine_errors("create the sandbox"):
+                await docker.containers.create(body, name=name)
+        except EngineAway:
+            self._left.append(container)  # nobody knows whether it was made
+            raise
+        streams = streams_of(container)
         conversation = Conversation(streams)
         try:
             with engine_errors("start the sandbox"):
-                await streams.attach()
+                async with asyncio.timeout(_ANSWER_S):  # it has no limit of its own
+                    await streams.attach()
                 await container.start()
-                found = await container.show()
+                found = await inspect(container)
             controls = read_controls(body, found, self._engine)
             missing = missing_controls(controls)
             refuse_missing("the Docker engine did not apply", missing, self._allow_missing)
             evidence = _evidence(profile, found, controls)
-            await _greeting(conversation)
+            await _greeting(conversation, container)
         except BaseException:
             await streams.close()
             await self._remove(container)
@@ -183,6 +201,7 @@ class DockerDriver:
             self._in_background(self.destroy(starting.result()))
 
     async def _destroy(self, box: DockerBox) -> None:
+        box.conversation.close()
         await box.streams.close()  # ends `run`, whether the engine answers or not
         await self._remove(box.container)
         del self._boxes[box.id]
@@ -247,8 +266,17 @@ def _evidence(
     )
 
 
-async def _greeting(conversation: Conversation) -> None:
+async def _greeting(conversation: Conversation, container: DockerContainer) -> None:
     try:
-        await conversation.greeting()
-    except (BoxLost, RunnerFault) as error:
+        async with asyncio.timeout(_ANSWER_S):
+            await conversation.greeting()
+    except TimeoutError as error:
+        raise EngineUnavailable("the sandbox did not start in time") from error
+    except RunnerFault as error:
+        raise EngineUnavailable(f"the sandbox's runner did not start: {error}") from error
+    except BoxLost as error:
+        state = await final_state(container)
+        if state is None or state.get("Running") or state.get("ExitCode") == FAULT_STATUS:
+            # Not a word of it has come through: the connection broke, and then its stdin ended.
+            raise EngineAway("the connection to the sandbox broke") from error
         raise EngineUnavailable(f"the sandbox's runner did not start: {error}") from error

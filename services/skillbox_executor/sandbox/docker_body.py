@@ -21,6 +21,9 @@ GROUP_END = "/"
 PROFILE = "skillbox.profile"
 LANGUAGE = "skillbox.language"
 
+ATTACH = "detachKeys=&logs=0&stdin=1&stdout=1&stderr=1&stream=1"
+"""The query of the request that attaches to a box."""
+
 BUILDER_NETWORK = "bridge"
 NOBODY = 65534
 _MIB = 1024 * 1024
@@ -149,6 +152,7 @@ def _host_config(profile: Profile) -> dict[str, Any]:
         "Memory": limits.memory_bytes,
         "MemorySwap": limits.memory_bytes,
         "NanoCpus": round(limits.cpus * 1e9),
+        "CpuShares": limits.weight,
         "Ulimits": [
             {"Name": "core", "Soft": 0, "Hard": 0},
             {"Name": "nofile", "Soft": _OPEN_FILES, "Hard": _OPEN_FILES},

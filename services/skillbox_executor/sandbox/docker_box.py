@@ -11,7 +11,9 @@ import aiohttp
 from aiodocker.containers import DockerContainer
 from aiodocker.exceptions import DockerError
 from aiodocker.stream import Stream
+from yarl import URL
 
+from skillbox_executor.sandbox.docker_body import ATTACH
 from skillbox_executor.sandbox.docker_engine import engine_errors
 from skillbox_executor.sandbox.interface import Evidence, Profile
 from skillbox_executor.sandbox.stream import MAX_COMPLAINT, Conversation
@@ -19,6 +21,7 @@ from skillbox_executor.sandbox.stream import MAX_COMPLAINT, Conversation
 _NOT_FOUND = 404
 _CONFLICT = 409
 _EXIT_TIMEOUT_S = 5.0
+_REMOVAL_S = 20.0
 _SILENCE_S = 1.0
 _WATCH_AFTER_S = 0.5  # for most runs are over by then, and need no request of their own
 _STDOUT = 1
@@ -119,16 +122,7 @@ class DockerBox:
             await self.streams.close_when_silent()
 
     async def final_state(self) -> Mapping[str, Any] | None:
-        """Returns the state of a container that is about to end, or `None` for no answer."""
-        try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_EXIT_TIMEOUT_S):
-                    await self.container.wait()
-            found = await self.container.show()
-        except (DockerError, aiohttp.ClientError, OSError):
-            return None
-        state: Mapping[str, Any] = found["State"]
-        return state
+        return await final_state(self.container)
 
     async def why_lost(self) -> str:
         """Says why the output ended without an end frame."""
@@ -144,6 +138,38 @@ class DockerBox:
         return f"the box ended with status {state.get('ExitCode')} and without a result"
 
 
+async def final_state(container: DockerContainer) -> Mapping[str, Any] | None:
+    """Returns the state of a container that is about to end, or `None` for no answer."""
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_EXIT_TIMEOUT_S):
+                await container.wait()
+        found = await inspect(container)
+    except (DockerError, aiohttp.ClientError, OSError):
+        return None
+    state: Mapping[str, Any] = found["State"]
+    return state
+
+
+def streams_of(container: DockerContainer) -> AttachedStreams:
+    """Returns the standard streams of a container, which are still to be attached."""
+
+    # Not `attach` of aiodocker, which asks for the container's description before: see `inspect`.
+    async def setup() -> tuple[URL, None, bool]:
+        return URL(f"containers/{container.id}/attach?{ATTACH}"), None, False
+
+    return AttachedStreams(Stream(container.docker, setup))
+
+
+async def inspect(container: DockerContainer) -> Mapping[str, Any]:
+    """Returns the engine's description of a container."""
+    # Not `show`, which keeps the description, of some 40 KiB, in the container's object. That is
+    # part of a cycle of aiodocker's and so outlives the box until garbage is collected.
+    path = f"containers/{container.id}/json"
+    found: Mapping[str, Any] = await container.docker._query_json(path)
+    return found
+
+
 async def remove(container: DockerContainer) -> None:
     """Kills and removes a container, whatever its state.
 
@@ -156,6 +182,7 @@ async def remove(container: DockerContainer) -> None:
         except DockerError as error:
             if error.status == _CONFLICT:  # somebody else is removing it
                 with suppress(DockerError):
-                    await container.wait(condition="removed")
+                    async with asyncio.timeout(_REMOVAL_S):
+                        await container.wait(condition="removed")
             elif error.status != _NOT_FOUND:
                 raise

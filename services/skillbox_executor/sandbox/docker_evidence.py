@@ -58,7 +58,7 @@ def read_controls(
         Control("apparmor", apparmor or _without_apparmor(engine), apparmor not in _APPARMOR_OFF),
         Control("user", user, user == asked["User"] and same("UsernsMode", "GroupAdd")),
         Control("memory", f"{host['Memory']} bytes", same("Memory", "MemorySwap")),
-        Control("cpus", f"{host['NanoCpus'] / 1e9:g}", same("NanoCpus")),
+        Control("cpus", f"{host['NanoCpus'] / 1e9:g}", same("NanoCpus", "CpuShares")),
         Control("ipc", host["IpcMode"], same("IpcMode", "PidMode", "UTSMode")),
         Control("runtime", host["Runtime"], same("Runtime")),
     )

@@ -35,6 +35,10 @@ PACKAGES = f"{DEPENDENCIES}/packages"
 """Appears in a dependency set when all of it is there."""
 
 
+WEIGHT = 1024
+"""Of a box, unless somebody has too many."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a box may use.
@@ -44,12 +48,14 @@ class Limits:
         cpus: Cores, as a quota of CPU time.
         pids: Processes and threads.
         sandbox_bytes: Size of the file system at /sandbox.
+        weight: What counts against other boxes where there are not cores enough.
     """
 
     memory_bytes: int
     cpus: float
     pids: int = 128
     sandbox_bytes: int = 256 * 1024 * 1024
+    weight: int = WEIGHT
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,10 @@ class EngineUnavailable(SandboxError):
     """The engine does not answer, or refused to make the box."""
 
 
+class EngineAway(EngineUnavailable):
+    """The engine cannot be reached. It may answer later, so a box may be asked for again."""
+
+
 class BoxLost(SandboxError):
     """The output ended without an end frame: the box was killed or its engine died."""
 
@@ -156,6 +166,7 @@ class Driver(Protocol):
 
         Raises:
             ImageMissing: See there.
+            EngineAway: See there.
             EngineUnavailable: See there.
         """
         ...
@@ -171,6 +182,10 @@ class Driver(Protocol):
 
     def alive(self, box: Box) -> bool:
         """Tells whether a prepared box still waits, as far as this process knows."""
+        ...
+
+    def load(self, box: Box, payload: Payload) -> None:
+        """Begins to feed a payload, whose skill does not start before `run`."""
         ...
 
     def run(self, box: Box, payload: Payload) -> AsyncIterator[Frame]:
@@ -199,11 +214,17 @@ class Driver(Protocol):
         """Kills and removes a box, whatever its state. Doing it twice does no harm."""
         ...
 
-    async def reap(self) -> int:
-        """Destroys boxes that an earlier process with the same owner id left behind.
+    async def reap(self, owner: str = "") -> int:
+        """Destroys boxes that a process which is gone left behind.
+
+        Args:
+            owner: The id that it had; empty for the driver's own, which an earlier process had.
 
         Returns:
             How many there were.
+
+        Raises:
+            EngineUnavailable: The engine does not answer, or keeps that owner's boxes from us.
         """
         ...
 

@@ -16,7 +16,6 @@ from skillbox_executor.sandbox.interface import Language, Limits, Profile, Role
 # The client asks the engine for its version, and uses that. Before 1.25 other calls than create
 # took settings of containers; 1.41 is the oldest that the driver is tested with.
 _API = r"/v1\.(?:4[1-9]|5[0-9])"
-_ATTACH = "detachKeys=&logs=0&stdin=1&stdout=1&stderr=1&stream=1"
 _DIGEST = "[0-9a-f]{64}"
 _SPECIAL = re.compile(r"[\\^$.|?*+()\[\]{}]")
 
@@ -30,6 +29,7 @@ _LIMITS = Limits(
     cpus=81_000_002.0,
     pids=81_000_000_000_003,
     sandbox_bytes=81_000_000_000_004,
+    weight=81_000_000_000_005,
 )
 
 
@@ -56,7 +56,7 @@ def request_patterns(owner: str, images: Iterable[str]) -> Sequence[str]:
             boxes,
             f"GET {box}/json",
             f"POST {containers}/create\\?name={_name(owner)}",
-            f"POST {box}/attach\\?{_literal(_ATTACH)}",
+            f"POST {box}/attach\\?{_literal(docker_body.ATTACH)}",
             f"POST {box}/(?:start|kill)",
             f"POST {box}/wait(?:\\?condition=removed)?",
             f"DELETE {box}\\?force=1&v=1",
@@ -100,6 +100,7 @@ def body_pattern(
         str(host["NanoCpus"]): [up_to(largest["HostConfig"]["NanoCpus"])],
         str(host["PidsLimit"]): [up_to(tasks)],
         str(_LIMITS.sandbox_bytes): [up_to(most.sandbox_bytes)],
+        str(_LIMITS.weight): [up_to(most.weight)],
         **({_SET: [_DIGEST]} if dependencies else {}),
         **replicas,
     }

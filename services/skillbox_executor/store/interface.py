@@ -163,10 +163,13 @@ class Queue(Protocol):
         """Records an execution that needs no place; tells whether its key was free."""
         ...
 
-    async def hold(self, new: NewExecution) -> bool:
+    async def hold(self, new: NewExecution, sated: Collection[str]) -> bool:
         """Records an execution as this replica's own, unless somebody waits or has its key.
 
         One statement. Tells whether it is recorded.
+
+        Args:
+            sated: Tenants that may wait all the same: they get no slot here.
         """
         ...
 
@@ -181,9 +184,11 @@ class Queue(Protocol):
         """
         ...
 
-    async def anyone_waiting(self) -> bool: ...
+    async def anyone_waiting(self, sated: Collection[str]) -> bool:
+        """Tells whether a tenant waits that is not one of these."""
+        ...
 
-    async def take(self, tenant_ceiling: int | None) -> Assignment | None:
+    async def take(self, tenant_ceiling: int | None, sated: Collection[str]) -> Assignment | None:
         """Takes the execution whose turn it is; `None` when there is none.
 
         The turn is with the tenant that has the fewest executions on replicas, among those
@@ -191,6 +196,7 @@ class Queue(Protocol):
 
         Args:
             tenant_ceiling: Most executions of one tenant on all replicas.
+            sated: Tenants whose turn it cannot be.
         """
         ...
 
@@ -214,18 +220,18 @@ class ReplicaStore(Protocol):
         """Forgets this replica."""
         ...
 
-    async def holders(self) -> dict[str, int | None]:
-        """Returns the other replicas that hold executions, with the number of their last beat.
+    async def others(self) -> dict[str, int | None]:
+        """Returns the other replicas, with the number of their last beat.
 
-        The number is `None` for one that never beat, or has left.
+        The number is `None` for one that holds executions but never beat, or has left.
         """
         ...
 
-    async def take_over(self, replica_id: str, beat: int | None, outcome: Outcome) -> int:
+    async def take_over(self, replica_id: str, beat: int | None, outcome: Outcome) -> int | None:
         """Ends what a replica had started and gives the rest back, unless it beat again.
 
         Returns:
-            How many executions it held.
+            How many executions it held; `None` when it beat again.
         """
         ...
 

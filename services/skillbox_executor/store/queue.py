@@ -1,6 +1,6 @@
 """The queue in Postgres: executions without an owner, oldest first, a turn for each tenant."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any
 
@@ -33,26 +33,38 @@ INSERT INTO events (execution_id, seq, time, kind, stream, data, detail)
 SELECT created.id, e.* FROM created, {rows.unnest_events(15)} RETURNING seq
 """  # noqa: S608 - constants of ours
 _RECORD = _INSERT % "true"
-_NOBODY_WAITS = f"NOT EXISTS (SELECT FROM executions WHERE {rows.WAITING})"
-_HOLD = _INSERT % _NOBODY_WAITS
+_NOBODY_WAITS = (
+    f"NOT EXISTS (SELECT FROM executions WHERE {rows.WAITING} AND tenant_id <> ALL(%s::text[]))"
+)
+_HOLD = _INSERT % (_NOBODY_WAITS % "$21")
 
 _REPEATED = """
 SELECT id, request_hash, created_at < now() - $3::interval AS expired FROM executions
 WHERE tenant_id = $1 AND idempotency_key = $2
 """
+_LOADS = f"""
+SELECT tenant_id, count(owner) AS held, count(*) - count(owner) AS waiting,
+       min(created_at) FILTER (WHERE {rows.WAITING}) AS oldest
+FROM executions WHERE {rows.UNFINISHED} GROUP BY tenant_id
+"""  # noqa: S608 - constants of ours
 _LOAD = f"""
-SELECT count(*) FILTER (WHERE owner IS NULL) AS waiting,
-       count(*) FILTER (WHERE owner IS NULL AND tenant_id = $1) AS tenant_waiting,
-       count(*) FILTER (WHERE owner IS NOT NULL AND tenant_id = $1) AS tenant_held
-FROM executions WHERE {rows.UNFINISHED}
+WITH load AS ({_LOADS}), own AS (
+    SELECT coalesce(sum(waiting), 0) AS waiting, coalesce(sum(held), 0) AS held
+    FROM load WHERE tenant_id = $1
+)
+SELECT coalesce(sum(load.waiting), 0)::bigint AS waiting,
+       own.waiting::bigint AS tenant_waiting,
+       own.held::bigint AS tenant_held,
+       count(*) FILTER (
+           WHERE load.waiting > 0 AND load.tenant_id <> $1 AND load.held <= own.held
+       ) AS ahead
+FROM own LEFT JOIN load ON true GROUP BY own.waiting, own.held
 """  # noqa: S608 - constants of ours
 _TAKE = f"""
-WITH load AS (
-    SELECT tenant_id, count(owner) AS held, min(created_at) FILTER (WHERE {rows.WAITING}) AS oldest
-    FROM executions WHERE {rows.UNFINISHED} GROUP BY tenant_id
-), turn AS (
+WITH load AS ({_LOADS}), turn AS (
     SELECT tenant_id FROM load LEFT JOIN tenants ON tenants.id = tenant_id
     WHERE oldest IS NOT NULL AND ($2::bigint IS NULL OR held < $2)
+      AND tenant_id <> ALL($3::text[])
     ORDER BY held, last_turn NULLS FIRST, oldest, tenant_id LIMIT 1
 )
 UPDATE executions SET owner = $1 WHERE id = (
@@ -117,8 +129,8 @@ class PostgresQueue:
     async def record(self, new: NewExecution) -> bool:
         return await self._insert(self._pool, _RECORD, new, None)
 
-    async def hold(self, new: NewExecution) -> bool:
-        return await self._insert(self._pool, _HOLD, new, self._owner)
+    async def hold(self, new: NewExecution, sated: Collection[str]) -> bool:
+        return await self._insert(self._pool, _HOLD, new, self._owner, list(sated))
 
     async def admit(self, new: NewExecution, decide: Callable[[Load], bool]) -> Admitted:
         async with rows.transaction(self._pool) as connection:
@@ -139,9 +151,10 @@ class PostgresQueue:
             await connection.execute(f"SELECT pg_notify('{QUEUE_CHANNEL}', '')")
             return Admitted.WAITING
 
-    async def anyone_waiting(self) -> bool:
+    async def anyone_waiting(self, sated: Collection[str]) -> bool:
         async with db.unavailable_when_lost():
-            return not await self._pool.fetchval(f"SELECT {_NOBODY_WAITS}")
+            nobody = await self._pool.fetchval(f"SELECT {_NOBODY_WAITS % '$1'}", list(sated))
+        return not nobody
 
     async def waiting(self) -> int:
         """Returns how many executions wait, of all tenants."""
@@ -151,10 +164,10 @@ class PostgresQueue:
             )
         return count
 
-    async def take(self, tenant_ceiling: int | None) -> Assignment | None:
+    async def take(self, tenant_ceiling: int | None, sated: Collection[str]) -> Assignment | None:
         async with rows.transaction(self._pool) as connection:
             await connection.execute(_LOCK)
-            row = await connection.fetchrow(_TAKE, self._owner, tenant_ceiling)
+            row = await connection.fetchrow(_TAKE, self._owner, tenant_ceiling, list(sated))
             if row is None:
                 return None
             await connection.execute(_TURN, row["tenant_id"])
@@ -187,7 +200,7 @@ class PostgresQueue:
                 await rows.give_up(connection, row, outcome)
 
     async def _insert(
-        self, connection: Any, statement: str, new: NewExecution, owner: str | None
+        self, connection: Any, statement: str, new: NewExecution, owner: str | None, *more: object
     ) -> bool:
         execution = new.execution
         async with db.unavailable_when_lost():
@@ -208,5 +221,6 @@ class PostgresQueue:
                 new.request_hash or None,
                 owner,
                 *rows.event_values(new.events),
+                *more,
             )
         return written is not None

@@ -10,17 +10,18 @@ _BEAT = """
 INSERT INTO replicas (id, beat, beaten_at) VALUES ($1, 1, now())
 ON CONFLICT (id) DO UPDATE SET beat = replicas.beat + 1, beaten_at = now()
 """
-_HOLDERS = f"""
-SELECT holder.owner, replicas.beat FROM (
-    SELECT DISTINCT owner FROM executions WHERE {rows.UNFINISHED} AND owner <> $1
-) AS holder LEFT JOIN replicas ON replicas.id = holder.owner
+_OTHERS = f"""
+SELECT coalesce(replicas.id, holder.owner) AS id, replicas.beat FROM (
+    SELECT DISTINCT owner FROM executions WHERE {rows.UNFINISHED} AND owner IS NOT NULL
+) AS holder FULL JOIN replicas ON replicas.id = holder.owner
+WHERE coalesce(replicas.id, holder.owner) <> $1
 """  # noqa: S608 - constants of ours
 _HELD = f"""
 SELECT {rows.COLUMNS}, work, cancel_requested FROM executions
 WHERE owner = $1 AND {rows.UNFINISHED} AND id <> ALL ($2::uuid[]) FOR UPDATE
 """  # noqa: S608 - constants of ours
 
-# They held nothing when they died, or somebody would have forgotten them by now.
+# They died when nobody was there to take over from them.
 _FORGET = "DELETE FROM replicas WHERE beaten_at < now() - interval '1 day'"
 
 
@@ -39,18 +40,18 @@ class PostgresReplicas:
         async with db.unavailable_when_lost():
             await self._pool.execute("DELETE FROM replicas WHERE id = $1", self._owner)
 
-    async def holders(self) -> dict[str, int | None]:
+    async def others(self) -> dict[str, int | None]:
         async with db.unavailable_when_lost():
-            found = await self._pool.fetch(_HOLDERS, self._owner)
-        return {row["owner"]: row["beat"] for row in found}
+            found = await self._pool.fetch(_OTHERS, self._owner)
+        return {row["id"]: row["beat"] for row in found}
 
-    async def take_over(self, replica_id: str, beat: int | None, outcome: Outcome) -> int:
+    async def take_over(self, replica_id: str, beat: int | None, outcome: Outcome) -> int | None:
         async with rows.transaction(self._pool) as connection:
             found = await connection.fetchrow(
                 "SELECT beat FROM replicas WHERE id = $1 FOR UPDATE", replica_id
             )
             if (found["beat"] if found else None) != beat:
-                return 0
+                return None
             await connection.execute("DELETE FROM replicas WHERE id = $1", replica_id)
             return await _give_up_all(connection, replica_id, (), outcome)
 

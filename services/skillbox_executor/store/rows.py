@@ -24,9 +24,9 @@ SUMMARY = (
 COLUMNS = f"{SUMMARY}, input_json, output_json, files, sandbox"
 
 
-def json_text(detail: Mapping[str, Any]) -> str:
-    """Returns a value of a `json` column."""
-    return msgspec.json.encode(detail).decode()
+def json_text(detail: Mapping[str, Any] | None) -> str | None:
+    """Returns the value of a `json` column."""
+    return None if detail is None else msgspec.json.encode(detail).decode()
 
 
 def unnest_events(first: int) -> str:
@@ -60,7 +60,7 @@ def end_values(execution: Execution) -> tuple[Any, ...]:
         execution.started_at,
         execution.finished_at,
         execution.duration_ms,
-        json_text(execution.sandbox) if execution.sandbox else None,
+        json_text(execution.sandbox),
     )
 
 

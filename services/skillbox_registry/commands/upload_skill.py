@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from skillbox_common.errors import SkillAlreadyExists
+from skillbox_common.telemetry import tracing
 from skillbox_registry.limits import Limits
 from skillbox_registry.skill import StoredSkill, archive_key
 from skillbox_registry.spool import Spool
@@ -68,12 +69,15 @@ class UploadSkill:
             SkillAlreadyExists: Versions are immutable and this one has other bytes.
         """
         with Spool(self._max_size) as spool:
-            async for chunk in chunks:
-                await asyncio.to_thread(body.write, chunk, spool)
-            expected = body.finish(spool)
-            async with self._checking:
-                validated = await asyncio.to_thread(validate_archive, spool.file, self._limits)
-            expected.check(validated.spec)
+            with tracing.span("archive.receive"):
+                async for chunk in chunks:
+                    await asyncio.to_thread(body.write, chunk, spool)
+                expected = body.finish(spool)
+            with tracing.span("archive.validate"):
+                async with self._checking:
+                    validated = await asyncio.to_thread(validate_archive, spool.file, self._limits)
+                expected.check(validated.spec)
+            tracing.bind(skill_name=validated.spec.name, skill_version=validated.spec.version)
             if key:
                 return await self._store_once(tenant_id, validated, spool, key)
             return await self._store(tenant_id, validated, spool)
@@ -97,12 +101,14 @@ class UploadSkill:
         stored = await self._skills.find(tenant_id, spec.name, spec.version)
         if stored is None or (stored.digest != spool.digest and not self._immutable):
             # The archive first: a row must never name one that is not there.
-            await self._known.claim(spool.digest)
-            spool.file.seek(0)
-            await self._archives.put(archive_key(spool.digest), spool.file, "application/zip")
-            stored = await self._skills.put(
-                tenant_id, spec, spool.digest, spool.size, replace=not self._immutable
-            )
+            with tracing.span("archive.store"):
+                await self._known.claim(spool.digest)
+                spool.file.seek(0)
+                await self._archives.put(archive_key(spool.digest), spool.file, "application/zip")
+            with tracing.span("version.record"):
+                stored = await self._skills.put(
+                    tenant_id, spec, spool.digest, spool.size, replace=not self._immutable
+                )
         if stored.digest != spool.digest and self._immutable:
             raise SkillAlreadyExists(
                 f"skill {spec.name}@{spec.version} already exists with other content"

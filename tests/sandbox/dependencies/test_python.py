@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from skillbox_common.errors import DependencyUnavailable
-from skillbox_executor.dependencies.dependencies import object_key
+from skillbox_executor.dependencies.provider import object_key
 from skillbox_executor.domain import Reason, Refused
 from skillbox_executor.sandbox.interface import DEPENDENCIES
 from tests.sandbox.dependencies.conftest import Replica

@@ -42,7 +42,7 @@ class Boxes:
     waiting: Box | None
     teardown: Teardown
 
-    async def acquire(self, profile: Profile) -> tuple[Box, Start]:
+    async def acquire(self, profile: Profile, tenant_id: str) -> tuple[Box, Start]:
         if self.waiting is not None:
             return self.waiting, Start.WARM
         return await self.driver.prepare(profile), Start.COLD

@@ -10,6 +10,7 @@ from skillbox_executor.sandbox.frames import End, Frame, Output, Result
 from skillbox_executor.sandbox.interface import (
     Box,
     Control,
+    EngineAway,
     Evidence,
     Payload,
     Profile,
@@ -45,8 +46,10 @@ class ScriptedDriver:
     Attributes:
         prepare_s: Seconds until a box is there.
         digests: Of the images; empty for others.
+        prepares: How often a box was asked for.
         payloads: What was fed so far.
         boxes: Boxes that are not destroyed.
+        reaped: Owners whose boxes were reaped; empty for this driver's own.
     """
 
     name: str = "scripted"
@@ -58,15 +61,19 @@ class ScriptedDriver:
     boxes: set[Box] = field(default_factory=set)
     on_run: Callable[[], None] = lambda: None
     digests: dict[str, str] = field(default_factory=dict)
+    prepares: int = 0
+    reaped: list[str] = field(default_factory=list)
 
     async def check(self) -> None:
-        return
+        if isinstance(self.prepare_error, EngineAway):
+            raise self.prepare_error
 
     async def prepare(self, profile: Profile) -> Box:
+        self.prepares += 1
         if self.prepare_error:
             raise self.prepare_error
         await asyncio.sleep(self.prepare_s)
-        box = ScriptedBox("box-1", profile, self.digests.get(profile.image, ""))
+        box = ScriptedBox(f"box-{self.prepares}", profile, self.digests.get(profile.image, ""))
         self.boxes.add(box)
         return box
 
@@ -75,6 +82,9 @@ class ScriptedDriver:
 
     def alive(self, box: Box) -> bool:
         return box in self.boxes
+
+    def load(self, box: Box, payload: Payload) -> None:
+        """Feeds nothing yet: `run` does."""
 
     async def run(self, box: Box, payload: Payload) -> AsyncIterator[Frame]:
         self.payloads.append(payload)
@@ -104,7 +114,8 @@ class ScriptedDriver:
     async def destroy(self, box: Box) -> None:
         self.boxes.discard(box)
 
-    async def reap(self) -> int:
+    async def reap(self, owner: str = "") -> int:
+        self.reaped.append(owner)
         return 0
 
     async def close(self) -> None:

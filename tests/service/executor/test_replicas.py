@@ -17,6 +17,7 @@ from skillbox_executor.commands.worker import STOPPED
 from skillbox_executor.config import ExecutorSettings
 from skillbox_executor.domain import Event, EventKind, Execution, RunRequest, Status
 from skillbox_executor.sandbox.frames import End
+from skillbox_executor.sandbox.interface import EngineAway, EngineUnavailable
 from skillbox_executor.store.interface import ExecutionLost
 from skillbox_executor.store.postgres import PostgresExecutionStore
 from skillbox_executor.store.replicas import PostgresReplicas
@@ -78,6 +79,42 @@ async def test_what_a_dead_replica_had_started_ends_as_lost(one: Stack, two: Sta
     await check_events(one, execution_id)
     assert await one.pool.fetchval("SELECT count(*) FROM replicas WHERE id = 'dead'") == 0
 
+    async def reaped() -> bool:
+        return "dead" in one.driver.reaped + two.driver.reaped
+
+    await until(reaped, 2)
+
+
+async def test_a_dead_replica_that_held_nothing_is_cleaned_up_after_too(one: Stack) -> None:
+    await one.pool.execute("INSERT INTO replicas VALUES ('dead', 9, now())")
+
+    async def reaped() -> bool:
+        return one.driver.reaped.count("dead") == 1
+
+    await until(reaped, 5)
+    assert await one.pool.fetchval("SELECT count(*) FROM replicas WHERE id = 'dead'") == 0
+
+
+async def test_boxes_of_the_dead_wait_for_the_engine(
+    one: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([EngineAway("away"), EngineUnavailable("not yours")])
+    asked = []
+
+    async def reap(owner: str = "") -> int:
+        asked.append(owner)
+        raise next(answers)
+
+    monkeypatch.setattr(one.driver, "reap", reap)
+    await one.pool.execute("INSERT INTO replicas VALUES ('dead', 9, now())")
+
+    async def asked_twice() -> bool:
+        return asked == ["dead", "dead"]
+
+    await until(asked_twice, 5)
+    await asyncio.sleep(0.5)
+    assert await asked_twice(), "who is refused does not ask again"
+
 
 async def test_what_a_dead_replica_never_started_is_run_by_another(one: Stack) -> None:
     execution_id = await died(one, started=False)
@@ -92,13 +129,13 @@ async def test_two_who_take_over_at_once_do_it_once(one: Stack, two: Stack) -> N
     execution_id = await died(one, started=True)
     stores = [PostgresReplicas(stack.pool, "x") for stack in (one, two)]
     counts = await asyncio.gather(*(store.take_over("dead", 9, STOPPED) for store in stores))
-    assert sorted(counts) == [0, 1]
+    assert sorted(counts, key=str) == [1, None]
     await check_events(one, execution_id)
 
 
 async def test_a_replica_that_beat_again_keeps_its_executions(one: Stack) -> None:
     await died(one, started=True)
-    assert await PostgresReplicas(one.pool, "x").take_over("dead", 8, STOPPED) == 0
+    assert await PostgresReplicas(one.pool, "x").take_over("dead", 8, STOPPED) is None
     assert await PostgresReplicas(one.pool, "x").take_over("dead", 9, STOPPED) == 1
 
 

@@ -2,13 +2,13 @@ import json
 
 import pytest
 
-from benchmarks import report, soak
+from benchmarks import report
 from benchmarks.goals import GOALS, Goal
 from benchmarks.stats import Results, Row
 
 
 def results(**figures: float) -> Results:
-    made = Results({"when": "today", "cores": 2, "load": 0.0, "arguments": ""})
+    made = Results({"when": "today", "cores": 2, "load": 0.0, "arguments": "", "seconds": {}})
     for case, ms in figures.items():
         made.row("latency", case).ms += [ms] * 3
     return made
@@ -59,29 +59,3 @@ def test_results_survive_json() -> None:
 def test_every_goal_has_a_row_of_its_own() -> None:
     keys = [(goal.scenario, goal.case, goal.figure, goal.base) for goal in GOALS]
     assert len(set(keys)) == len(keys)
-
-
-SOAK = {
-    "runs": 10,
-    "succeeded": 10,
-    "failures": [],
-    "recorded": {"success": 10},
-    "boxes left": 0,
-    "memory MiB": [{"executor": size} for size in (50, 80, 100, 100, 101, 102, 103, 104)],
-}
-
-
-@pytest.mark.parametrize(
-    ("change", "fault"),
-    [
-        ({}, None),
-        ({"succeeded": 9}, "1 runs failed"),
-        ({"recorded": {"success": 9, "failed": 1}}, "recorded are"),
-        ({"boxes left": 2}, "2 boxes are left"),
-        ({"memory MiB": [{"executor": size} for size in (50, 80, 100, 130)]}, "executor grew"),
-    ],
-)
-def test_a_soak_finds_faults(change: dict[str, object], fault: str | None) -> None:
-    found = soak.problems({**SOAK, **change})
-    assert len(found) == (fault is not None)
-    assert all(fault in each for each in found if fault)

@@ -81,7 +81,11 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     console.LogPrinter().write("stderr", b"loud")
     console.fail("no")
-    assert terminal.getvalue() == "loudError: no\n"
+    console.show_table(("A", "B"), [("1", "2")])
+    console.show_fields([("a", "1")])
+    with console.transfer_bar() as bar:
+        bar.advance(bar.add_task("Pushing", total=2))
+    assert terminal.getvalue() == "loudError: no\nA  B\n1  2\na  1\n"
 
 
 def test_a_skill_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from skillbox_common import introspection
 from skillbox_common.errors import DependencyUnavailable
 from skillbox_common.introspection import CachingIntrospector
 from skillbox_common.principal import Principal
+from tests.support.waiting import until
 
 
 class Clock:
@@ -146,9 +147,7 @@ async def test_an_answer_in_use_is_renewed_and_then_left_alone(
     cache = CachingIntrospector(inner, ttl=0.1)
     await cache.introspect("known")
     await cache.introspect("unknown")
-    async with asyncio.timeout(5):
-        while inner.asked.count("known") < 2:
-            await asyncio.sleep(0.01)
+    await until(lambda: inner.asked.count("known") == 2)
     await asyncio.sleep(0.5)
     asked = inner.asked.count("known")
     await asyncio.sleep(0.2)
@@ -172,7 +171,5 @@ async def test_few_tokens_are_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = CachingIntrospector(inner, ttl=0.1)
     for token in "abc":
         await cache.introspect(token)
-    async with asyncio.timeout(5):
-        while len(inner.asked) < 5:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(inner.asked) == 5)
     assert sorted(inner.asked) == ["a", "a", "b", "b", "c"]

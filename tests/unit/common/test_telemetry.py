@@ -21,40 +21,51 @@ def _no_settings_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(f"OTEL_EXPORTER_OTLP_{middle}{name}", raising=False)
 
 
+GRPC, HTTP = "grpc", "http/protobuf"
 ENDPOINT = {"EXPORTER_OTLP_ENDPOINT": "http://collector:4317"}
 
 
 @pytest.mark.parametrize(
     ("variables", "traces", "metrics"),
     [
-        ({}, False, False),
-        ({"TRACES_EXPORTER": "otlp"}, False, False),
-        (ENDPOINT, True, True),
-        ({"EXPORTER_OTLP_ENDPOINT": " "}, False, False),
-        ({"EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4317"}, True, False),
-        ({"EXPORTER_OTLP_METRICS_ENDPOINT": "http://collector:4317"}, False, True),
-        ({**ENDPOINT, "SDK_DISABLED": "true"}, False, False),
-        ({**ENDPOINT, "SDK_DISABLED": "false"}, True, True),
-        ({**ENDPOINT, "METRICS_EXPORTER": "none"}, True, False),
-        ({**ENDPOINT, "TRACES_EXPORTER": "none", "METRICS_EXPORTER": "otlp"}, False, True),
-        ({**ENDPOINT, "EXPORTER_OTLP_PROTOCOL": "grpc"}, True, True),
+        ({}, None, None),
+        ({"TRACES_EXPORTER": "otlp"}, None, None),
+        (ENDPOINT, GRPC, GRPC),
+        ({"EXPORTER_OTLP_ENDPOINT": " "}, None, None),
+        ({"EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4317"}, GRPC, None),
+        ({"EXPORTER_OTLP_METRICS_ENDPOINT": "http://collector:4317"}, None, GRPC),
+        ({**ENDPOINT, "SDK_DISABLED": "true"}, None, None),
+        ({**ENDPOINT, "SDK_DISABLED": "false"}, GRPC, GRPC),
+        ({**ENDPOINT, "METRICS_EXPORTER": "none"}, GRPC, None),
+        ({**ENDPOINT, "TRACES_EXPORTER": "none", "METRICS_EXPORTER": "otlp"}, None, GRPC),
+        ({**ENDPOINT, "EXPORTER_OTLP_PROTOCOL": GRPC}, GRPC, GRPC),
+        ({**ENDPOINT, "EXPORTER_OTLP_PROTOCOL": HTTP}, HTTP, HTTP),
+        ({**ENDPOINT, "EXPORTER_OTLP_TRACES_PROTOCOL": HTTP}, HTTP, GRPC),
+        (
+            {**ENDPOINT, "EXPORTER_OTLP_PROTOCOL": HTTP, "EXPORTER_OTLP_METRICS_PROTOCOL": GRPC},
+            HTTP,
+            GRPC,
+        ),
     ],
 )
 def test_what_the_standard_variables_ask_for(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], traces: bool, metrics: bool
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    traces: str | None,
+    metrics: str | None,
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(f"OTEL_{name}", value)
-    assert export.wanted("TRACES") is traces
-    assert export.wanted("METRICS") is metrics
+    assert export.protocol_of("TRACES") == traces
+    assert export.protocol_of("METRICS") == metrics
 
 
 @pytest.mark.parametrize(
     ("variable", "value", "expected"),
     [
         ("OTEL_TRACES_EXPORTER", "zipkin", "otlp or none"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "grpc"),
-        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "grpc"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http", "grpc or http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "grpc or http/protobuf"),
     ],
 )
 def test_what_is_not_there_is_refused(
@@ -63,7 +74,7 @@ def test_what_is_not_there_is_refused(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigurationError) as raised:
-        export.wanted("TRACES")
+        export.protocol_of("TRACES")
     assert f"  {variable}={value!r}: expected {expected}" in str(raised.value)
 
 

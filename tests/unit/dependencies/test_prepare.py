@@ -5,11 +5,12 @@ from typing import cast
 import pytest
 from pydantic import SecretStr
 
-from skillbox_common.errors import InvalidArgument
+from skillbox_common.errors import DependencyUnavailable, InvalidArgument
 from skillbox_executor.bundles import Bundle, Bundles, BundleUnavailable
 from skillbox_executor.config import ExecutorSettings
 from skillbox_executor.dependencies.dependencies import Dependencies
 from skillbox_executor.dependencies.prepare import Prepared, PrepareDependencies
+from skillbox_executor.sandbox.interface import EngineAway
 
 SETTINGS = ExecutorSettings(
     db_dsn=SecretStr("x"),
@@ -23,6 +24,16 @@ SETTINGS = ExecutorSettings(
 class NoArchive:
     async def get(self, key: str, root: str) -> Bundle:
         raise BundleUnavailable("its archive is missing in the object store")
+
+
+class AnyArchive:
+    async def get(self, key: str, root: str) -> Bundle:
+        return Bundle(b"", frozenset())
+
+
+class NoEngine:
+    async def digest(self, *_: object, again: bool) -> str:
+        raise EngineAway("the Docker engine does not answer")
 
 
 def prepare(**changed: object) -> PrepareDependencies:
@@ -49,3 +60,10 @@ async def test_an_image_that_is_not_allowed_is_not_used() -> None:
 async def test_an_archive_that_is_gone_is_a_failure() -> None:
     prepared = await prepare()("archives/x", "", "python", "")
     assert prepared == Prepared("failed", "its archive is missing in the object store")
+
+
+async def test_an_engine_that_is_away_may_be_back_soon() -> None:
+    archives, dependencies = cast("Bundles", AnyArchive()), cast("Dependencies", NoEngine())
+    prepare = PrepareDependencies(SETTINGS, archives, dependencies)
+    with pytest.raises(DependencyUnavailable, match="the Docker engine does not answer"):
+        await prepare("archives/x", "", "python", "")

@@ -18,6 +18,7 @@ from skillbox_executor.sandbox.interface import (
     SandboxError,
 )
 from tests.service.executor.scripted import ScriptedBox, ScriptedDriver
+from tests.support.waiting import until
 
 PROFILE = Profile("python", Language.PYTHON, Limits(1024, 1.0))
 OTHER = replace(PROFILE, image="other")
@@ -100,12 +101,6 @@ def make(driver: CountingDriver, clock: Clock) -> Make:
             yield made
 
     return pool
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - what happens inside the pool has no event
-            await asyncio.sleep(0.01)
 
 
 async def take(pool: WarmPool, driver: CountingDriver, profile: Profile = PROFILE) -> Start:
@@ -376,6 +371,130 @@ async def test_only_an_image_that_is_gone_costs_its_boxes(error: SandboxError, l
         await asyncio.sleep(0.1)
         assert len(driver.boxes) == left
         watching.cancel()
+
+
+async def hold(pool: WarmPool, tenant_id: str, count: int) -> list[Box]:
+    taken = await asyncio.gather(*(pool.acquire(PROFILE, tenant_id) for _ in range(count)))
+    return [box for box, _ in taken]
+
+
+async def test_who_uses_many_boxes_leaves_the_waiting_ones_to_the_others(
+    make: Make, driver: CountingDriver
+) -> None:
+    async with make(always=[PROFILE]) as pool:
+        for _ in range(3):
+            pool.release((await pool.acquire(PROFILE, "quiet"))[0])
+        held = await hold(pool, "flooder", 2)
+        await until(lambda: pool.snapshot().idle == 3)
+        box, start = await pool.acquire(PROFILE, "flooder")
+        assert (start, pool.snapshot().idle) == (Start.COLD, 3)
+        # The others find theirs.
+        for _ in range(3):
+            taken, start = await pool.acquire(PROFILE, "quiet")
+            assert start is Start.WARM
+            pool.release(taken)
+        for each in (*held, box):
+            pool.release(each)
+
+
+async def test_who_uses_few_may_have_any_box(make: Make, driver: CountingDriver) -> None:
+    async with make(always=[PROFILE], minimum=2) as pool:
+        for tenant_id in ("one", "other", "one"):
+            await until(lambda: pool.snapshot().idle >= 2)
+            box, start = await pool.acquire(PROFILE, tenant_id)
+            assert start is Start.WARM
+            pool.release(box)
+
+
+async def test_boxes_beyond_what_the_others_need_are_for_everybody(
+    make: Make, driver: CountingDriver
+) -> None:
+    async with make(always=[PROFILE], minimum=3) as pool:
+        pool.release((await pool.acquire(PROFILE, "quiet"))[0])
+        held = await hold(pool, "flooder", 1)
+        await until(lambda: pool.snapshot().idle == 3)
+        starts = []
+        for _ in range(3):
+            box, start = await pool.acquire(PROFILE, "flooder")
+            held.append(box)
+            starts.append(start)
+        # One is kept, for the one run of late; the rest is not.
+        assert starts == [Start.WARM, Start.WARM, Start.COLD]
+        for each in held:
+            pool.release(each)
+
+
+async def test_boxes_of_others_are_started_before_those_of_who_has_many(
+    make: Make, driver: CountingDriver
+) -> None:
+    async with make(per_profile=2, always=[PROFILE], minimum=2) as pool:
+        for _ in range(2):
+            pool.release((await pool.acquire(PROFILE, "quiet"))[0])
+        held = await hold(pool, "flooder", 1)
+        await until(lambda: pool.snapshot().idle == 2)
+        driver.gate.clear()
+        flood = [asyncio.create_task(pool.acquire(PROFILE, "flooder")) for _ in range(6)]
+        await until(lambda: driver.starting == 1)
+        await asyncio.sleep(0.05)
+        assert driver.starting == 1
+        # Who has few does not stand behind them.
+        taken = await hold(pool, "quiet", 2)
+        cold = asyncio.create_task(pool.acquire(PROFILE, "other"))
+        await until(lambda: driver.starting >= 2)
+        driver.gate.set()
+        for box, _ in await asyncio.gather(cold, *flood):
+            pool.release(box)
+        for each in (*held, *taken):
+            pool.release(each)
+    assert not driver.boxes
+
+
+async def test_the_boxes_of_who_has_many_weigh_little(make: Make, driver: CountingDriver) -> None:
+    async with make(boxes=0) as pool:
+        pool.release((await pool.acquire(PROFILE, "quiet"))[0])
+        boxes = await hold(pool, "flooder", 2)
+        assert boxes[0].profile == PROFILE
+        assert 0 < boxes[1].profile.limits.weight < PROFILE.limits.weight
+        assert replace(boxes[1].profile, limits=PROFILE.limits) == PROFILE
+        for each in boxes:
+            pool.release(each)
+
+
+async def test_who_leaves_while_behind_takes_nobodys_turn(
+    make: Make, driver: CountingDriver
+) -> None:
+    async with make(boxes=0) as pool:
+        pool.release((await pool.acquire(PROFILE, "quiet"))[0])
+        held = await hold(pool, "flooder", 1)
+        driver.gate.clear()
+        flood = [asyncio.create_task(pool.acquire(PROFILE, "flooder")) for _ in range(6)]
+        await until(lambda: driver.starting == 1)
+        for task in flood[:4]:  # one that has begun, and three that have not
+            task.cancel()
+        await asyncio.wait(flood[:4])
+        driver.gate.set()
+        for box, _ in await asyncio.gather(*flood[4:]):
+            pool.release(box)
+        for each in held:
+            pool.release(each)
+    assert not driver.boxes
+
+
+async def test_a_flood_of_profiles_does_not_drive_out_what_others_use(
+    make: Make, driver: CountingDriver
+) -> None:
+    async with make(boxes=2, per_profile=2) as pool:
+        for _ in range(2):
+            pool.release((await pool.acquire(PROFILE, "quiet"))[0])
+        await until(lambda: pool.snapshot().idle == 2)
+        held = await hold(pool, "flooder", 1)
+        held += await hold(pool, "flooder", 1)  # of the profile that both use
+        for number in range(5):
+            held.append((await pool.acquire(replace(PROFILE, image=f"{number}"), "flooder"))[0])
+        await until(lambda: pool.snapshot().idle == 2)
+        assert {box.profile for box in pool.waiting()} == {PROFILE}
+        for each in held:
+            pool.release(each)
 
 
 async def test_a_box_that_cannot_be_destroyed_is_tried_again(

@@ -23,10 +23,10 @@ class Database:
 
     async def leave(self) -> None: ...
 
-    async def holders(self) -> dict[str, int | None]:
+    async def others(self) -> dict[str, int | None]:
         return dict(self.beats)
 
-    async def take_over(self, replica_id: str, beat: int | None, outcome: Outcome) -> int:
+    async def take_over(self, replica_id: str, beat: int | None, outcome: Outcome) -> int | None:
         assert self.beats.pop(replica_id) == beat
         self.taken.append(replica_id)
         return 1

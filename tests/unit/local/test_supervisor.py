@@ -17,6 +17,7 @@ from skillbox_local.errors import LocalError
 from skillbox_local.process import Program
 from skillbox_local.state import ProcessState, State
 from skillbox_local.supervisor import Supervisor, end_leftovers
+from tests.support.waiting import until
 from tests.unit.local.test_data_dir import STATE
 
 
@@ -40,12 +41,6 @@ async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
     supervisor = Supervisor(tmp_path, changed=lambda: None)
     yield supervisor
     await supervisor.kill()
-
-
-async def until(condition: Callable[[], object], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - other processes make it true
-            await asyncio.sleep(0.01)
 
 
 def running(supervisor: Supervisor, name: str) -> int | None:

@@ -1,6 +1,7 @@
 """Control groups on folders that look like the kernel's, of versions that this host has not."""
 
 import errno
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,7 @@ def test_a_place_is_sought_from_the_nearest_group_upwards(tmp_path: Path) -> Non
 def test_version_1_limits(tmp_path: Path) -> None:
     part = Part(1, cgroups.CONTROLLERS, tmp_path)
     assert dict(part.settings(LIMITS)) == {
+        "cpu.shares": "1024",
         "cpu.cfs_period_us": "100000",
         "cpu.cfs_quota_us": "50000",
         "memory.limit_in_bytes": "268435456",
@@ -93,12 +95,25 @@ def test_version_1_limits(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("version", "setting"), [(1, ("cpu.shares", "64")), (2, ("cpu.weight", "6"))]
+)
+def test_a_sixteenth_of_the_weight(tmp_path: Path, version: int, setting: tuple[str, str]) -> None:
+    part = Part(version, cgroups.CONTROLLERS, tmp_path)
+    assert setting in part.settings(replace(LIMITS, weight=64))
+
+
 def test_version_2_limits_are_written_and_read_back(tmp_path: Path) -> None:
     group = Group((Part(2, cgroups.CONTROLLERS, tmp_path / "box"),))
     group.limit(LIMITS)
     written = {path.name: path.read_text() for path in (tmp_path / "box").iterdir()}
     # Without the file for swap, as on a kernel that does not count it.
-    assert written == {"cpu.max": "50000 100000", "memory.max": "268435456", "pids.max": "20"}
+    assert written == {
+        "cpu.weight": "100",
+        "cpu.max": "50000 100000",
+        "memory.max": "268435456",
+        "pids.max": "20",
+    }
     assert (group.memory(), group.pids(), group.cpus()) == (1 << 28, 20, 0.5)
 
 
@@ -183,6 +198,29 @@ async def test_removing_twice_does_no_harm(tmp_path: Path) -> None:
     await group.remove()
     await group.remove()
     assert not group.parts[0].folder.exists()
+
+
+def test_places_are_sought_again_when_one_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top = tmp_path / "all"
+    top.mkdir()
+    mounted = mount(top, ",cpu,memory,pids")
+    owner = Cgroups("me", proc(tmp_path / "proc", "1:cpu,memory,pids:/\n", mounted))
+    looks = []
+
+    def look(folder: Path) -> list[Hierarchy]:
+        looks.append(folder)
+        return hierarchies(folder)
+
+    monkeypatch.setattr(cgroups, "hierarchies", look)
+    assert owner.group("1").parts[0].folder == top / "skillbox-me/1"
+    owner.group("2")
+    assert len(looks) == 1
+    (top / "skillbox-me").rmdir()
+    owner.group("3")
+    assert len(looks) == 2
+    assert (top / "skillbox-me").is_dir()
 
 
 def test_left_over_groups_are_found_wherever_they_are(

@@ -56,6 +56,7 @@ def test_the_body_is_exactly_this() -> None:
             "Memory": 268435456,
             "MemorySwap": 268435456,
             "NanoCpus": 500000000,
+            "CpuShares": 1024,
             "Ulimits": [
                 {"Name": "core", "Soft": 0, "Hard": 0},
                 {"Name": "nofile", "Soft": 1024, "Hard": 1024},
@@ -137,6 +138,7 @@ def test_what_was_made_as_asked_has_all_controls() -> None:
         ("Memory", 0, "memory"),
         ("MemorySwap", -1, "memory"),
         ("NanoCpus", 0, "cpus"),
+        ("CpuShares", 2048, "cpus"),
         ("IpcMode", "host", "ipc"),
         ("PidMode", "host", "ipc"),
         ("UsernsMode", "host", "user"),

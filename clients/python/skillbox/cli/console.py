@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import os
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import TextIO
@@ -24,7 +25,9 @@ _PIPE_WIDTH = 10_000
 
 def error_console() -> Console:
     """Returns the console of everything that is no result."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(
+        stderr=True, highlight=False, soft_wrap=True, color_system=None if _plain() else "auto"
+    )
 
 
 def note(text: str) -> None:
@@ -108,7 +111,7 @@ def transfer_bar(*columns: ProgressColumn) -> Progress:
         DownloadColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=_plain() or not console.is_terminal,
     )
 
 
@@ -159,7 +162,11 @@ class LogPrinter:
 
 def _print_table(table: Table) -> None:
     """Prints a table, wrapped on a terminal only, without white space at the end of lines."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    console = Console(
+        highlight=False,
+        width=None if sys.stdout.isatty() else _PIPE_WIDTH,
+        color_system=None if _plain() else "auto",
+    )
     with console.capture() as capture:
         console.print(table)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in capture.get().splitlines())
@@ -167,6 +174,11 @@ def _print_table(table: Table) -> None:
 
 def _one_line(cell: Text) -> Text:
     return Text(" ".join(cell.plain.split()), no_wrap=True, overflow="ellipsis")
+
+
+def _plain() -> bool:
+    """Tells whether the user wants nothing but text; the library itself leaves bold to NO_COLOR."""
+    return bool(os.environ.get("NO_COLOR"))
 
 
 def _for(stream: TextIO, text: str) -> str:

@@ -7,6 +7,7 @@ used.
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -115,6 +116,7 @@ def status(ctx: typer.Context, data_dir: _DataDir = None) -> None:
 
 @images.command()
 def build(
+    ctx: typer.Context,
     languages: Annotated[
         list[str] | None,
         typer.Argument(metavar="[python|node|bash]...", help="Default: all of them."),
@@ -127,7 +129,9 @@ def build(
     with _errors():
         from skillbox_local.images import build_images  # noqa: PLC0415 - needs the extra
 
-        build_images(languages or [], only_missing=missing, tell=console.note)
+        done = build_images(languages or [], only_missing=missing, tell=console.note)
+    if settings_of(ctx).json:
+        console.show_json([asdict(image) for image in done])
 
 
 @contextmanager

@@ -36,6 +36,10 @@ def mcp(
 ) -> None:
     """Serve skills as tools of an agent's host, over MCP."""
     settings = settings_of(ctx)
+    if settings.json and transport is Transport.STDIO:
+        raise typer.BadParameter(
+            "over stdio stdout belongs to MCP, which is JSON itself", param_hint="--output"
+        )
     # Says what is wrong with the global options.
     settings.client()
     try:
@@ -49,8 +53,13 @@ def mcp(
     if transport is Transport.STDIO:
         asyncio.run(transports.serve_stdio(upstream))
     else:
-        asyncio.run(transports.serve_http(upstream, host, port, _announce))
+        announce = _announce_json if settings.json else _announce
+        asyncio.run(transports.serve_http(upstream, host, port, announce))
 
 
 def _announce(url: str) -> None:
     console.note(f"Serving skills at {url}")
+
+
+def _announce_json(url: str) -> None:
+    console.show_json_line({"url": url})
