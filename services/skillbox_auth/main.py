@@ -48,10 +48,10 @@ async def serve(settings: Settings) -> None:
         last_use = LastUse(store)
         await stack.enter_async_context(last_use.running())
         introspector = StoreIntrospector(store, last_use)
+        remembered = CachingIntrospector(introspector, ttl=_CACHE_S)
+        stack.callback(remembered.close)
 
-        grpc_server = server.create_server(
-            build_chain(CachingIntrospector(introspector, ttl=_CACHE_S), ACCESS)
-        )
+        grpc_server = server.create_server(build_chain(remembered, ACCESS))
         add_ApiKeyServiceServicer_to_server(ApiKeyServicer(store), grpc_server)
         add_FallbackRestServiceServicer_to_server(FallbackRestServicer(), grpc_server)
         add_IntrospectionServiceServicer_to_server(IntrospectionServicer(introspector), grpc_server)

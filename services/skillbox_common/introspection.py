@@ -90,7 +90,14 @@ class CachingIntrospector:
         self._shared = shared
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._pending: dict[bytes, asyncio.Task[Principal | None]] = {}
-        self._to_renew: set[bytes] = set()
+        self._renewals: dict[bytes, asyncio.TimerHandle] = {}
+
+    def close(self) -> None:
+        """Asks nobody any more."""
+        for digest in list(self._renewals):
+            self._forget_renewal(digest)
+        for task in self._pending.values():
+            task.cancel()
 
     async def introspect(self, token: str) -> Principal | None:
         digest = hashlib.sha256(token.encode()).digest()
@@ -125,16 +132,21 @@ class CachingIntrospector:
         while len(self._entries) > self._size:
             self._entries.popitem(last=False)
         recent = now - used < _RENEWED_FOR_S
-        if principal is not None and recent and len(self._to_renew) < _RENEWED_TOKENS:
-            self._to_renew.add(digest)
-            loop = asyncio.get_running_loop()
-            loop.call_later(seconds * 0.75, self._renew, digest, token)
+        if principal is not None and recent and len(self._renewals) < _RENEWED_TOKENS:
+            self._forget_renewal(digest)
+            self._renewals[digest] = asyncio.get_running_loop().call_later(
+                seconds * 0.75, self._renew, digest, token
+            )
         return principal
 
     def _renew(self, digest: bytes, token: str) -> None:
-        self._to_renew.discard(digest)
+        self._forget_renewal(digest)
         if (entry := self._entries.get(digest)) is not None:
             self._asking(digest, token, entry.used)
+
+    def _forget_renewal(self, digest: bytes) -> None:
+        if handle := self._renewals.pop(digest, None):
+            handle.cancel()
 
     async def _answer(self, token: str) -> tuple[Principal | None, float]:
         """Returns the principal and for how many seconds it may be remembered."""

@@ -106,6 +106,7 @@ async def serve(settings: ExecutorSettings) -> None:
         peer_checks = {"auth": peer_check(auth), "registry": peer_check(registry)}
         cache = await stack.enter_async_context(shared_cache.connect(settings))
         introspector = CachingIntrospector(AuthClient(auth), shared=cache)
+        stack.callback(introspector.close)
         grpc_server = server.create_server(build_chain(introspector, ACCESS))
         execution_service_pb2_grpc.add_ExecutionServiceServicer_to_server(
             ExecutionServicer(executor.runs, executor.queries), grpc_server

@@ -81,6 +81,7 @@ async def serve(settings: Settings) -> None:
         auth = await stack.enter_async_context(peers.connect(settings.auth_address))
         cache = await stack.enter_async_context(shared_cache.connect(settings))
         introspector = CachingIntrospector(AuthClient(auth), shared=cache)
+        stack.callback(introspector.close)
         grpc_server = server.create_server(build_chain(introspector, ACCESS))
         skills: SkillStore = PostgresSkillStore(pool)
         if cache is not None:

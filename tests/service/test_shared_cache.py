@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from skillbox_common import shared_cache
+from skillbox_common import introspection, shared_cache
 from skillbox_common.config import CacheSettings
 from skillbox_common.introspection import CachingIntrospector
 from skillbox_common.principal import Principal
@@ -60,6 +60,12 @@ class Auth:
             return None
         scopes = frozenset({"skills:read"})
         return Principal("key-1", "tenant-1", scopes, token, self.expires_at)
+
+
+@pytest.fixture(autouse=True)
+def _not_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps answers from being asked for again behind a test's back."""
+    monkeypatch.setattr(introspection, "_RENEWED_TOKENS", 0)
 
 
 async def seconds(work: Awaitable[object]) -> float:

@@ -14,6 +14,7 @@ from skillbox_common.principal import Principal
 from skillbox_common.telemetry import tracing
 from skillbox_executor import telemetry
 from skillbox_executor.admission import Admission
+from skillbox_executor.capacity import capacity
 from skillbox_executor.commands.abandoned import Abandoned
 from skillbox_executor.commands.run import Run
 from skillbox_executor.commands.worker import Worker
@@ -36,7 +37,6 @@ from skillbox_executor.store.interface import Admitted, Assignment, NewExecution
 from skillbox_executor.turnstile import Turnstile
 from skillbox_executor.work import Work
 
-_AT_A_TIME = 4
 _PATIENCE_S = 0.5
 
 
@@ -73,7 +73,8 @@ class Accept:
         self._engine = engine
         self._worker = worker
         self._abandoned = abandoned
-        self._turnstile = Turnstile(_AT_A_TIME, _PATIENCE_S)
+        # One for every two cores: what is accepted is to have the other.
+        self._turnstile = Turnstile(max(1, int(capacity().cpus) // 2), _PATIENCE_S)
         self._holding = 0
         self._settled = asyncio.Event()
         self._settled.set()

@@ -173,3 +173,12 @@ async def test_few_tokens_are_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
         await cache.introspect(token)
     await until(lambda: len(inner.asked) == 5)
     assert sorted(inner.asked) == ["a", "a", "b", "b", "c"]
+
+
+async def test_after_closing_nobody_is_asked() -> None:
+    inner = Inner()
+    cache = CachingIntrospector(inner, ttl=0.1)
+    await cache.introspect("known")
+    cache.close()
+    await asyncio.sleep(0.2)
+    assert inner.asked == ["known"]
