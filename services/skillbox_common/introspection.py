@@ -108,10 +108,12 @@ class CachingIntrospector:
             return _unless_expired(entry.principal)
         return _unless_expired(await asyncio.shield(self._asking(digest, token, now)))
 
-    def _asking(self, digest: bytes, token: str, used: float) -> "asyncio.Task[Principal | None]":
+    def _asking(
+        self, digest: bytes, token: str, used: float, *, renewal: bool = False
+    ) -> "asyncio.Task[Principal | None]":
         task = self._pending.get(digest)
         if task is None:
-            task = asyncio.create_task(self._ask(digest, token, used))
+            task = asyncio.create_task(self._ask(digest, token, used, renewal))
             self._pending[digest] = task
             task.add_done_callback(lambda done: self._settle(digest, done))
         return task
@@ -122,8 +124,12 @@ class CachingIntrospector:
         if not task.cancelled():
             task.exception()
 
-    async def _ask(self, digest: bytes, token: str, used: float) -> Principal | None:
+    async def _ask(self, digest: bytes, token: str, used: float, renewal: bool) -> Principal | None:
         principal, seconds = await self._answer(token)
+        if principal is None and renewal:
+            # Nobody has been refused yet: whoever comes next is told what is true then.
+            self._entries.pop(digest, None)
+            return None
         now = time.monotonic()
         if (before := self._entries.get(digest)) is not None:
             used = max(used, before.used)
@@ -142,7 +148,7 @@ class CachingIntrospector:
     def _renew(self, digest: bytes, token: str) -> None:
         self._forget_renewal(digest)
         if (entry := self._entries.get(digest)) is not None:
-            self._asking(digest, token, entry.used)
+            self._asking(digest, token, entry.used, renewal=True)
 
     def _forget_renewal(self, digest: bytes) -> None:
         if handle := self._renewals.pop(digest, None):

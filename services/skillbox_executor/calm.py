@@ -1,4 +1,4 @@
-"""Times in which those who run are left in peace by those who start."""
+"""A time in which nothing is started that nobody waits for."""
 
 import asyncio
 from collections.abc import Callable
@@ -40,31 +40,3 @@ class Calm:
     def _end(self) -> None:
         self._timer = None
         self._over()
-
-
-class Begun:
-    """The runs that have just got their box. Most are over in a moment.
-
-    Args:
-        seconds: For how long a run counts as one of them.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._runs: dict[str, asyncio.Future[None]] = {}
-
-    def add(self, box_id: str) -> None:
-        """A run begins in this box."""
-        loop = asyncio.get_running_loop()
-        self._runs[box_id] = loop.create_future()
-        loop.call_later(self._seconds, self.discard, box_id)
-
-    def discard(self, box_id: str) -> None:
-        """It has ended."""
-        if run := self._runs.pop(box_id, None):
-            run.set_result(None)
-
-    async def over(self) -> None:
-        """Returns when those that are there now have ended, or have run for long."""
-        if self._runs:
-            await asyncio.wait(list(self._runs.values()))

@@ -19,7 +19,7 @@ from functools import partial
 import structlog
 
 from skillbox_common.tasks import background
-from skillbox_executor.calm import Begun, Calm
+from skillbox_executor.calm import Calm
 from skillbox_executor.image_watch import watch_images
 from skillbox_executor.sandbox.interface import Box, Driver, Profile, SandboxError
 from skillbox_executor.shelf import Shelf, Waiting
@@ -106,7 +106,6 @@ class WarmPool:
         self._teardown = Teardown(driver)
         self._wake = asyncio.Event()
         self._calm = Calm(over=self._wake.set)
-        self._begun = Begun(_CALM_FOR_RUN_S)
         self._cold_starts = 0
         self._users = Users(now)
         self._turns = Turns(self._wake.set)
@@ -139,7 +138,6 @@ class WarmPool:
             self._users.leaves(tenant_id)
             raise
         self._users.gets(tenant_id, box)
-        self._begun.add(box.id)
         if not others:
             self._calm.hold(_CALM_FOR_RUN_S)
         return box, start
@@ -151,7 +149,6 @@ class WarmPool:
             idle: Nothing runs in it any more, so that the reply of its run may go first.
         """
         tenant_id = self._users.returns(box)
-        self._begun.discard(box.id)
         if not self._users.lighter_than(tenant_id):
             self._calm.hold(_CALM_FOR_REPLY_S)
         self._teardown.add(box, _CALM_FOR_REPLY_S if idle else 0.0)
@@ -219,7 +216,6 @@ class WarmPool:
     async def _start_at_once(self, profile: Profile, shelf: Shelf) -> Box:
         self._cold_starts += 1
         try:
-            await self._begun.over()  # a start would cost them more than it waits
             return await self._start(profile, shelf)
         finally:
             self._cold_starts -= 1

@@ -27,8 +27,10 @@ async def test_restore(stack: ComposeStack, client: Client, tmp_path: Path) -> N
     assert client.cli("run", "compose-kept").returncode == 6
     await asyncio.to_thread(stack.typed, "bash", "-euc", restore)
 
-    assert (await client.record(before["execution_id"]))["output"] == {"kept": True}
-    assert (await client.run("compose-kept"))["output"] == {"kept": True}
+    record = await client.record(before["execution_id"])
+    assert record.get("output") == {"kept": True}, record
+    again = await client.run("compose-kept")
+    assert again.get("output") == {"kept": True}, again
 
 
 def _shown() -> tuple[str, str]:

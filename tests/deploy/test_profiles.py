@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.deploy import stand_ins
@@ -111,7 +112,7 @@ async def _up(stack: ComposeStack) -> None:
         async with Client(stack, stack.url).http() as http:
             try:
                 return (await http.get("/ready")).status_code == 200
-            except OSError:
+            except httpx.TransportError:  # the engine listens before the gateway does
                 return False
 
     await until(ready, 60)

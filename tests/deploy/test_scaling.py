@@ -30,7 +30,7 @@ async def test_three_executors_share_the_proxy(stack: ComposeStack, client: Clie
         enough.set()
         results = [result for caller in await load for result in caller]
     print(f"runs while Executors came and went: {len(results)}", file=sys.stderr)
-    assert len(results) > 2 * CALLERS
+    assert len(results) > CALLERS  # so that some ran on others than the first
     assert [each for each in results if each["status"] != "success"] == []
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 from aiodocker import Docker
 
@@ -90,7 +91,7 @@ async def _ended(client: Client, executions: list[str]) -> list[dict[str, Any]]:
     """Returns the records of all when none goes on, and nothing before."""
     try:
         records = [await client.record(each) for each in executions]
-    except (OSError, ValueError):  # The gateway is a new one, too.
+    except (httpx.TransportError, ValueError):  # The gateway is a new one, too.
         return []
     going_on = (None, "queued", "running")
     return [] if any(each.get("status") in going_on for each in records) else records

@@ -61,14 +61,14 @@ class Launcher:
         """
         request = msgspec.json.encode(what)
         with self._lock:
+            control = self._running()
             try:
-                control = self._running()
                 socket.send_fds(control, [request], descriptors)
                 answer, handles, _, _ = socket.recv_fds(
                     control, bubblewrap_zygote.MAX_MESSAGE, 1, socket.MSG_CMSG_CLOEXEC
                 )
-            except OSError:
-                self._stop()
+            except (ConnectionError, TimeoutError):
+                self._stop()  # the answer to come would be taken for that to the next request
                 raise
             if not answer:
                 self._stop()

@@ -70,10 +70,11 @@ class ScriptedDriver:
 
     async def prepare(self, profile: Profile) -> Box:
         self.prepares += 1
+        box_id = f"box-{self.prepares}"
         if self.prepare_error:
             raise self.prepare_error
         await asyncio.sleep(self.prepare_s)
-        box = ScriptedBox(f"box-{self.prepares}", profile, self.digests.get(profile.image, ""))
+        box = ScriptedBox(box_id, profile, self.digests.get(profile.image, ""))
         self.boxes.add(box)
         return box
 

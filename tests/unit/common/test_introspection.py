@@ -39,13 +39,14 @@ class Inner:
         self.open.set()
         self.failing = False
         self.expires_at: datetime | None = None
+        self.unknown = {"unknown"}
 
     async def introspect(self, token: str) -> Principal | None:
         self.asked.append(token)
         await self.open.wait()
         if self.failing:
             raise DependencyUnavailable("the Auth service does not answer")
-        if token == "unknown":
+        if token in self.unknown:
             return None
         return Principal(token, "tenant", frozenset(), expires_at=self.expires_at)
 
@@ -163,6 +164,18 @@ async def test_an_answer_that_cannot_be_renewed_is_not_used_longer() -> None:
     await asyncio.sleep(0.15)
     with pytest.raises(DependencyUnavailable):
         await cache.introspect("known")
+
+
+async def test_a_refusal_of_a_renewal_is_not_remembered() -> None:
+    inner = Inner()
+    cache = CachingIntrospector(inner, ttl=0.4)
+    assert await cache.introspect("known")
+    inner.unknown.add("known")
+    await until(lambda: len(inner.asked) == 2)
+    await asyncio.sleep(0)
+    inner.unknown.clear()
+    assert await cache.introspect("known")
+    assert len(inner.asked) == 3
 
 
 async def test_few_tokens_are_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
