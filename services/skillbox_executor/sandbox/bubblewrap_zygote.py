@@ -81,9 +81,9 @@ def _write(path: str, text: str) -> None:
 
 def _become(request: Any, descriptors: Sequence[int]) -> None:
     """Makes this process what the request says."""
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    for changed in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         # By us, by Python, or by whatever started the Executor.
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(changed, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.setsid()
     # First out of the way of each other.
