@@ -19,7 +19,7 @@ CALLERS = 4
 
 
 async def test_three_executors_share_the_proxy(stack: ComposeStack, client: Client) -> None:
-    """From one to three and back, and no caller notices."""
+    """From one to three and back; at most the moment in which an Executor stops is noticed."""
     await client.push(NAP)
     enough = asyncio.Event()
     load = asyncio.gather(*(_run_until(enough, client) for _ in range(CALLERS)))
@@ -29,15 +29,23 @@ async def test_three_executors_share_the_proxy(stack: ComposeStack, client: Clie
     finally:
         enough.set()
         results = [result for caller in await load for result in caller]
-    print(f"runs while Executors came and went: {len(results)}", file=sys.stderr)
+    refused = [each for each in results if "error_code" in each]
+    print(f"runs while Executors came and went: {len(results)}", refused, file=sys.stderr)
     assert len(results) > CALLERS  # so that some ran on others than the first
-    assert [each for each in results if each["status"] != "success"] == []
+    assert len(refused) <= CALLERS
+    others = [each for each in results if each not in refused]
+    assert [each for each in others if each["status"] != "success"] == []
 
 
 async def _run_until(enough: asyncio.Event, client: Client) -> list[dict[str, Any]]:
+    """Runs again and again; what is refused with 503 is told as `error_code`."""
     results = []
-    while not enough.is_set():
-        results.append(await client.run("compose-nap"))
+    async with client.http() as http:
+        while not enough.is_set():
+            reply = await http.post("/v1/executions", json={"skill": "compose-nap"})
+            assert reply.status_code in (200, 503), reply.text
+            found = reply.json()
+            results.append(found if reply.is_success else {"error_code": found["error"]})
     return results
 
 
