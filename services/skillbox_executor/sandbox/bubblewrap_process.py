@@ -54,6 +54,8 @@ class BoxProcess:
         self._first = -1  # PID 1 of the box
         self._read_stderr: IO[bytes] | None = None
         self._starting: asyncio.Task[None] | None = None
+        # Nothing is closed while it is being read, nor opened afterwards.
+        self._complaining = asyncio.Lock()
 
     async def start(self, plan: Plan, before: Callable[[int], None]) -> None:
         """Starts the box and lets PID 1 run the runner once `before(pid)` has returned.
@@ -113,13 +115,14 @@ class BoxProcess:
 
     async def complaint(self) -> str:
         said = bytearray()
-        if self._read_stderr is None or self._read_stderr.closed:
-            return ""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_COMPLAINT_SECONDS):
-                stderr = await self._reader(self._read_stderr)
-                while data := await stderr.read(_CHUNK):
-                    said += data[: MAX_COMPLAINT - len(said)]
+        async with self._complaining:
+            if self._read_stderr is None or self._read_stderr.closed:
+                return ""
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_COMPLAINT_SECONDS):
+                    stderr = await self._reader(self._read_stderr)
+                    while data := await stderr.read(_CHUNK):
+                        said += data[: MAX_COMPLAINT - len(said)]
         return said.decode(errors="replace").strip()
 
     def alive(self) -> bool:
@@ -149,7 +152,8 @@ class BoxProcess:
                 raise EngineUnavailable("a box could not be killed") from None
         # The numbers of the handles may soon be those of another box's.
         self._monitor = self._first = -1
-        self._cleanup.close()
+        async with self._complaining:
+            self._cleanup.close()
 
     def _pipe(self, theirs: ExitStack, *, we_write: bool) -> tuple[int, IO[bytes]]:
         read, write = os.pipe()

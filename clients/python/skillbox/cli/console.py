@@ -32,6 +32,7 @@ def error_console() -> Console:
 
 def note(text: str) -> None:
     """Tells a person something."""
+    sys.stdout.flush()  # in order, also where both streams go to the same place
     error_console().print(Text(_for(sys.stderr, text)))
 
 
