@@ -25,6 +25,7 @@ _PIPE_WIDTH = 10_000
 
 def error_console() -> Console:
     """Returns the console of everything that is no result."""
+    sys.stdout.flush()  # so that all comes in order where both streams go to the same place
     return Console(
         stderr=True, highlight=False, soft_wrap=True, color_system=None if _plain() else "auto"
     )
@@ -32,7 +33,6 @@ def error_console() -> Console:
 
 def note(text: str) -> None:
     """Tells a person something."""
-    sys.stdout.flush()  # in order, also where both streams go to the same place
     error_console().print(Text(_for(sys.stderr, text)))
 
 
