@@ -66,7 +66,7 @@ up: setup ## run the whole stack on this machine until Ctrl-C
 down: ## stop a stack that runs in the background
 	$(BIN)/skillbox down $(ARGS)
 
-bench: setup .venv/.bench ## measure everything beside its raw parts; ARGS=--quick for a minute
+bench: setup .venv/.bench ## measure everything beside its raw parts; ARGS=--quick for five minutes
 	scripts/ensure-components tests $(BIN)/python -m benchmarks $(ARGS)
 
 soak: setup ## many runs on each engine: none lost, no box left, flat memory
