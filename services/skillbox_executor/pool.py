@@ -137,6 +137,8 @@ class WarmPool:
         except BaseException:
             self._users.leaves(tenant_id)
             raise
+        if start is Start.COLD:
+            shelf.succeeded()
         self._users.gets(tenant_id, box)
         if not others:
             self._calm.hold(_CALM_FOR_RUN_S)
@@ -238,9 +240,7 @@ class WarmPool:
             except asyncio.CancelledError:
                 self._teardown.add_started(starting)
                 raise
-        box = await self._driver.prepare(profile)
-        shelf.succeeded()
-        return box
+        return await self._driver.prepare(profile)
 
     async def _keep_warm(self) -> None:
         while True:
