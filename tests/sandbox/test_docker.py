@@ -40,7 +40,8 @@ async def test_every_control_is_on_the_running_container(
     assert found["State"]["Running"]
     assert (found["Path"], *found["Args"]) == tuple(command(PYTHON))
     assert host["NetworkMode"] == "none"
-    assert [*found["NetworkSettings"]["Networks"]] == ["none"]
+    assert config["NetworkDisabled"] is True
+    assert found["NetworkSettings"]["Networks"] == {}
     assert (host["CapDrop"], host["CapAdd"], host["Privileged"]) == (["ALL"], None, False)
     assert host["ReadonlyRootfs"] is True
     assert (host["Binds"], found["Mounts"]) == (None, [])

@@ -10,6 +10,7 @@ interpreter. All speak the protocol of `skillbox_executor.sandbox.frames`, and a
   any more
 """
 
+import re
 from functools import cache
 from importlib.resources import files
 
@@ -27,11 +28,13 @@ _INTERPRETERS = {
     # POSIX shell, not bash: it starts faster, and busybox has it too.
     Language.BASH: (["sh", "-c"], "runner.sh"),
 }
+# Comments, docstrings and empty lines: every box has to read the rest.
+_FOR_PEOPLE = re.compile(r'^[ ]*(?:(?:#|//).*|"""(?s:.*?)""")?\n', re.MULTILINE)
 
 
 @cache
 def _source(name: str) -> str:
-    return files(__package__).joinpath(name).read_text("utf-8")
+    return _FOR_PEOPLE.sub("", files(__package__).joinpath(name).read_text("utf-8"))
 
 
 def command(language: Language) -> list[str]:

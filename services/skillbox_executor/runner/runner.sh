@@ -41,8 +41,8 @@ relay() {
 }
 
 # Sends signal $1 to everything but this shell, its relays and their children, and to nothing
-# whose state is one of $2. Fails when there was nothing. Uses builtins only: there may be no
-# room for another process.
+# whose state is one of $2. Fails when there is nothing more to do. Uses builtins only: there may
+# be no room for another process.
 sweep() {
   found=1
   for folder in /proc/[0-9]*; do
@@ -56,7 +56,10 @@ sweep() {
     case " 1 $relays " in *" $pid "*) continue ;; esac
     case " $relays " in *" ${parent:-gone} "*) continue ;; esac
     case $2 in *"${state:-Z}"*) continue ;; esac
-    kill -s "$1" "$pid" && found=0
+    kill -s "$1" "$pid" || continue
+    # What waits in the kernel is stopped when it comes back from there. It may never do so, if it
+    # has begun a vfork and the new process is stopped by now.
+    case $1$state in STOPD) ;; *) found=0 ;; esac
   done
   return $found
 }

@@ -38,7 +38,12 @@ def read_controls(
     writable += [path for _, path, may_write in mounted if may_write]
     user = str(config["User"])
     return (
-        Control("network", host["NetworkMode"], same("NetworkMode", "Links", "PortBindings")),
+        Control(
+            "network",
+            host["NetworkMode"],
+            same("NetworkMode", "Links", "PortBindings")
+            and bool(config.get("NetworkDisabled")) == asked["NetworkDisabled"],
+        ),
         Control(
             "capabilities",
             "none" if same("CapDrop", "CapAdd", "Privileged") else "some",

@@ -28,6 +28,7 @@ def test_the_body_is_exactly_this() -> None:
         "Hostname": "sandbox",
         "User": "65534:65534",
         "WorkingDir": "/sandbox",
+        "NetworkDisabled": True,
         "Tty": False,
         "OpenStdin": True,
         "StdinOnce": True,
@@ -156,6 +157,7 @@ def test_another_user_a_volume_and_an_engine_without_seccomp_are_missing_control
     body = create_body(PROFILE, "me")
     cases: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         (inspected(body | {"User": "0"}), ENGINE, "user"),
+        (inspected(body | {"NetworkDisabled": False}), ENGINE, "network"),
         (inspected(body) | {"Mounts": [{"Destination": "/data"}]}, ENGINE, "writable"),
         (inspected(body), {"SecurityOptions": None}, "seccomp"),
         (inspected(body), {"SecurityOptions": ["name=seccomp,profile=unconfined"]}, "seccomp"),

@@ -76,6 +76,30 @@ require("dns").lookup("example.com", (error, address) => {
         },
     ),
     Attack(
+        "the name server of the box",
+        "feed it anything, and more than it can answer",
+        {
+            PYTHON: """
+import os, socket
+out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+head = b"\\0\\1\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0"
+for query in (b"", b"x", head, head + b"\\0", head + b"\\x09localhost", head + b"\\x09localhost\\0\\0",
+              head + b"\\xc0\\x0c" * 200, bytes(1000), *map(os.urandom, range(2000))):
+    try: out.sendto(query, ("127.0.0.1", 53))
+    except OSError: pass
+print("tried")
+""",
+            NODE: """
+const out = require("dgram").createSocket("udp4"), { randomBytes } = require("crypto");
+let left = 2000;
+for (let size = 0; size < 2000; size++)
+  out.send(randomBytes(size), 53, "127.0.0.1", () => {
+    if (--left === 0) { console.log("tried"); out.close(); }
+  });
+""",
+        },
+    ),
+    Attack(
         "sockets that see more than their own",
         "listen on the wire, or talk to the host's kernel",
         {
