@@ -12,7 +12,7 @@ from skillbox_executor.recent import Recent
 
 _MEMORY = 0.2
 _MAX_RETRY_S = 60
-_REFUSED_S = 0.2
+_REFUSED_S = 0.5
 
 
 @dataclass(frozen=True)

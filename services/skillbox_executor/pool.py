@@ -30,7 +30,7 @@ from skillbox_executor.users import Users
 _TICK_S = 1.0
 _CALM_FOR_RUN_S = 0.1
 _CALM_FOR_REPLY_S = 0.03
-_WEIGHT_BEHIND = 64
+_WEIGHT_BEHIND = 8
 _log = structlog.get_logger(__name__)
 
 
@@ -130,7 +130,9 @@ class WarmPool:
             if box := self._waiting(shelf, kept):
                 start = Start.WARM
             elif others:
-                async with self._turns.turn():
+                async with self._turns.turn(
+                    rests=partial(self._users.someone_quiet_beside, tenant_id)
+                ):
                     start, box = Start.COLD, await self._start(_yielding(profile), shelf, kept)
             else:
                 start, box = Start.COLD, await self._start_at_once(profile, shelf)
