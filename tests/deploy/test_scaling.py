@@ -61,7 +61,7 @@ async def _scale(stack: ComposeStack, executors: int) -> None:
         # Each makes boxes ahead, through the proxy, under an id of its own.
         return len(await stack.owners()) == executors
 
-    await until(so_many, 60)
+    await until(so_many, 200)
 
 
 async def test_memory(stack: ComposeStack) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def until(ask: Callable[[], Awaitable[T]], seconds: float = 15) -> T:
+async def until(ask: Callable[[], Awaitable[T]], seconds: float = 30) -> T:
     """Asks until the answer is true; returns it."""
     deadline = time.monotonic() + seconds
     while not (answer := await ask()):

@@ -1,4 +1,6 @@
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from tarfile import TarInfo
@@ -192,15 +194,24 @@ def test_hostile_files_are_not_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_following_without_grpc_shows_the_logs_at_the_end(
-    cli: Cli, server: FakeServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "grpc", None)
-    monkeypatch.delitem(sys.modules, "skillbox.cli.live", raising=False)
-    monkeypatch.delattr("skillbox.cli.live", raising=False)
+# In a process of its own: servers of other tests may be at work in this one, and import it.
+WITHOUT_GRPC = """
+import sys
+sys.modules["grpc"] = None
+from skillbox.cli.app import app
+app()
+"""
+
+
+def test_following_without_grpc_shows_the_logs_at_the_end(server: FakeServer) -> None:
     server.on(RUN, {**RESULT, "logs": "one\ntwo"})
-    done = cli("run", "echo", "--follow")
-    assert done.exit_code == 0
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_GRPC, "run", "echo", "--follow"],
+        env={**os.environ, "SKILLBOX_SERVER_URL": server.url, "SKILLBOX_API_KEY": "sk-test"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     notice, *logs = done.stderr.splitlines()
     assert 'pip install "skillbox[grpc]"' in notice
     assert logs == ["one", "two"]
