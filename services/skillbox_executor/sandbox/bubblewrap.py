@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import psutil
 
-from skillbox_executor.runner import command
 from skillbox_executor.sandbox import seccomp
 from skillbox_executor.sandbox.bubblewrap_command import (
     LAUNCHER_PATH,
@@ -88,12 +87,12 @@ class BubblewrapDriver:
         await self.destroy(await self.prepare(_CHECK))
 
     async def prepare(self, profile: Profile) -> BubblewrapBox:
-        check_interpreter(profile.language)
+        interpreter = check_interpreter(profile.language)
         filters = seccomp.filters()
         box_id = secrets.token_hex(16)
         box = self._boxes[box_id] = BubblewrapBox(box_id, profile, BoxProcess(self._launcher))
         try:
-            await self._start(box, filters)
+            await self._start(box, interpreter, filters)
         except BaseException:
             await self.destroy(box)
             raise
@@ -144,11 +143,12 @@ class BubblewrapDriver:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _start(self, box: BubblewrapBox, filters: Sequence[bytes]) -> None:
+    async def _start(self, box: BubblewrapBox, interpreter: Path, filters: Sequence[bytes]) -> None:
         profile = box.profile
         plan = partial(
             launch,
-            command(profile.language),
+            profile.language,
+            interpreter,
             limits=profile.limits,
             environment={"PATH": LAUNCHER_PATH, _MARK: f"{self._owner}/{box.id}"},
             network=profile.role is Role.BUILD,

@@ -4,8 +4,11 @@ import os
 import resource
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
+from skillbox_executor.runner import command
+from skillbox_executor.runner.compiled import compiled, compiled_command
 from skillbox_executor.sandbox.bubblewrap_launcher import Launch
 from skillbox_executor.sandbox.bubblewrap_zygote import STAGE
 from skillbox_executor.sandbox.interface import (
@@ -88,7 +91,8 @@ def needed(dependency_dir: Path) -> list[str]:
 
 
 def launch(
-    inside: Sequence[str],
+    language: Language,
+    interpreter: Path,
     *,
     limits: Limits,
     environment: Mapping[str, str],
@@ -102,7 +106,8 @@ def launch(
     """Says how to start a box.
 
     Args:
-        inside: What PID 1 of the box runs.
+        language: Of the runner that PID 1 of the box runs.
+        interpreter: What `check_interpreter` found for it.
         environment: Of bubblewrap; the box does not see it.
         network: Whether the box has the host's network.
         dependencies: Folder of a dependency set.
@@ -134,7 +139,7 @@ def launch(
     box += ["--info-fd", str(info), "--block-fd", str(gate)]
     return Launch(
         program=check_tools()["bwrap"],
-        argv=[*box, "--", *_resource_limits(limits), *inside],
+        argv=[*box, "--", *_resource_limits(limits), *_runner(language, interpreter, give)],
         environment=environment,
         tmpfs={
             _staged(place): f"mode={_MODES[place]},size={size}{owner}"
@@ -164,7 +169,22 @@ def _staged(place: str) -> str:
     return f"{STAGE}/{place.strip('/').replace('/', '-')}"
 
 
+def _runner(language: Language, interpreter: Path, give: Callable[[bytes], int]) -> list[str]:
+    if language is not Language.PYTHON:
+        return command(language)
+    # bubblewrap leaves a descriptor open that it does not know, and the runner closes it.
+    return compiled_command(f"/proc/self/fd/{give(compiled(interpreter))}")
+
+
 def _system(give: Callable[[bytes], int]) -> list[str]:
+    options = [*_from_host()]
+    for name, content in {"passwd": _PASSWD, "group": _GROUP, "hosts": _HOSTS}.items():
+        options += ["--perms", "0444", "--ro-bind-data", str(give(content)), f"/etc/{name}"]
+    return options
+
+
+@cache
+def _from_host() -> Sequence[str]:
     options = ["--ro-bind", "/usr", "/usr"]
     for name in _SYSTEM_LINKS:
         folder = Path("/", name)
@@ -174,8 +194,6 @@ def _system(give: Callable[[bytes], int]) -> list[str]:
             options += ["--ro-bind", str(folder), str(folder)]
     for name in _ETC_FILES:
         options += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    for name, content in {"passwd": _PASSWD, "group": _GROUP, "hosts": _HOSTS}.items():
-        options += ["--perms", "0444", "--ro-bind-data", str(give(content)), f"/etc/{name}"]
     # A box owns its namespaces, so their settings would be its to change.
     options += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
     for name in _HIDDEN:
