@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import grpc.aio
@@ -22,6 +22,7 @@ DOCKER_HOST = (
     or os.environ.get("DOCKER_HOST")
     or "unix:///var/run/docker.sock"
 )
+T = TypeVar("T")
 API_KEY = "sk-example-test-key"
 _TIMEOUT_S = 100
 
@@ -109,10 +110,16 @@ class Stack:
         supervisor = psutil.Process(int((self.data_dir / "lock").read_text()))
         return [supervisor, *supervisor.children(recursive=True)]
 
+    def command_lines(self) -> list[list[str]]:
+        """Returns those of all processes that have not ended meanwhile, as boxes do."""
+        return [*_read(self.processes(), psutil.Process.cmdline)]
+
+    def _environments(self) -> Iterator[dict[str, str]]:
+        return _read(self.processes(), psutil.Process.environ)
+
     def dsn(self) -> str:
         """Returns the address of the database, which the services are told."""
-        told = (process.environ().get("SKILLBOX_DB_DSN") for process in self.processes())
-        return next(filter(None, told))
+        return next(filter(None, (each.get("SKILLBOX_DB_DSN") for each in self._environments())))
 
     async def containers(self) -> list[str]:
         """Returns the ids of the boxes of this stack that the engine has, in any state."""
@@ -128,11 +135,16 @@ class Stack:
         if self.sandbox == "docker":
             return set(await self.containers())
         found = set()
-        for process in self.processes():
-            with suppress(psutil.Error):
-                owner, _, box = process.environ().get("SKILLBOX_BOX", "").partition("/")
-                found |= {box} if owner else set()
+        for environment in self._environments():
+            owner, _, box = environment.get("SKILLBOX_BOX", "").partition("/")
+            found |= {box} if owner else set()
         return found
+
+
+def _read(processes: Iterable[psutil.Process], what: Callable[[psutil.Process], T]) -> Iterator[T]:
+    for process in processes:
+        with suppress(psutil.Error):
+            yield what(process)
 
 
 @dataclass(frozen=True)
