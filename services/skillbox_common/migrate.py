@@ -5,6 +5,7 @@ schema is the one it was written for, and reports NOT_SERVING until it is.
 """
 
 import importlib
+import logging
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from skillbox_common.errors import DependencyUnavailable
 
 # Any number will do, as long as nobody else uses it for something longer.
 _LOCK = 0x5B111B0C
+# What it has to say when a migration is cut off is no error, and all others are raised as well.
+logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 
 class SchemaOutdated(DependencyUnavailable):

@@ -79,8 +79,9 @@ async def refused(
 
 
 async def test_a_version_that_is_kept(client: Client) -> None:
-    await client.push(skills.skill("once", "main.py", "print(1)"))
-    await client.push(skills.skill("once", "main.py", "print(1)"))
+    archive = skills.skill("once", "main.py", "print(1)")
+    await client.push(archive)
+    await client.push(archive)
     await refused(
         client,
         "SKILL_ALREADY_EXISTS",

@@ -1,5 +1,9 @@
 """The shared parts against real Postgres and S3."""
 
+import asyncio
+import time
+from contextlib import suppress
+
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -7,6 +11,7 @@ from pydantic import SecretStr
 from skillbox_common import object_store
 from skillbox_common.caller import set_caller_endpoint
 from skillbox_common.config import ObjectStoreSettings
+from skillbox_common.migrate import migrate
 from skillbox_common.object_store import ObjectNotFound
 from tests.support import parts
 
@@ -67,3 +72,20 @@ async def test_a_signed_download_needs_nothing_else_and_opens_one_object(s3: par
         assert (await client.get(url)).content == b"yes"
         assert (await client.get(url.replace("/one/x", "/one/y"))).status_code == 403
         assert (await client.get(url.replace("/one/x", "/one/"))).status_code == 403
+
+
+async def test_a_migration_that_is_cut_off_says_nothing(
+    dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever cuts it off has something to say, and it would stand before that."""
+    started = time.perf_counter()
+    await migrate("skillbox_auth", dsn, "auth")
+    lasted = time.perf_counter() - started
+    moments = 150
+    for moment in range(moments):
+        cut_off = asyncio.create_task(migrate("skillbox_auth", dsn, "auth"))
+        await asyncio.sleep(lasted * moment / moments)
+        cut_off.cancel()
+        with suppress(asyncio.CancelledError):
+            await cut_off
+    assert caplog.messages == []
