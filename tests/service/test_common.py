@@ -78,6 +78,7 @@ async def test_a_migration_that_is_cut_off_says_nothing(
     dsn: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whoever cuts it off has something to say, and it would stand before that."""
+    await migrate("skillbox_auth", dsn, "auth")
     started = time.perf_counter()
     await migrate("skillbox_auth", dsn, "auth")
     lasted = time.perf_counter() - started
