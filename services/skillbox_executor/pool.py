@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -130,9 +130,7 @@ class WarmPool:
             if box := self._waiting(shelf, kept):
                 start = Start.WARM
             elif others:
-                async with self._turns.turn(
-                    rests=partial(self._users.someone_quiet_beside, tenant_id)
-                ):
+                async with self._turn(tenant_id):
                     start, box = Start.COLD, await self._start(_yielding(profile), shelf, kept)
             else:
                 start, box = Start.COLD, await self._start_at_once(profile, shelf)
@@ -153,9 +151,15 @@ class WarmPool:
             idle: Nothing runs in it any more, so that the reply of its run may go first.
         """
         tenant_id = self._users.returns(box)
-        if not self._users.lighter_than(tenant_id):
+        behind = self._users.lighter_than(tenant_id)
+        if not behind:
             self._calm.hold(_CALM_FOR_REPLY_S)
-        self._teardown.add(box, _CALM_FOR_REPLY_S if idle else 0.0)
+        if not idle:
+            self._teardown.add(box)  # whatever runs in it goes on until then
+        elif behind and self._users.someone_quiet_beside(tenant_id):
+            self._teardown.add(box, _CALM_FOR_REPLY_S, partial(self._turn, tenant_id))
+        else:
+            self._teardown.add(box, _CALM_FOR_REPLY_S)
 
     def snapshot(self) -> PoolSnapshot:
         """Returns what there is at this moment."""
@@ -188,6 +192,7 @@ class WarmPool:
                 yield
         finally:
             self._calm.stop()
+            self._turns.end()
             for profile in list(self._shelves):
                 self._forget(profile)
             await self._teardown.finished()
@@ -225,8 +230,11 @@ class WarmPool:
             self._cold_starts -= 1
             self._wake.set()
 
+    def _turn(self, tenant_id: str) -> AbstractAsyncContextManager[None]:
+        return self._turns.turn(rests=partial(self._users.someone_quiet_beside, tenant_id))
+
     def _give_turns(self) -> None:
-        """Lets those start a box who stand behind: half as many at a time as the others."""
+        """Lets those start a box, or end one, who stand behind: half as many as the others."""
         if not self._calm:
             others = self._starts() + self._cold_starts
             self._turns.give(max(1, self._limits.parallel_starts // 2 - others))

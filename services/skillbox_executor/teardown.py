@@ -1,11 +1,14 @@
 """Destroys boxes in the background, until they are gone."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 
 import structlog
 
 from skillbox_executor.sandbox.interface import Box, Driver, SandboxError
+
+Turn = Callable[[], AbstractAsyncContextManager[None]]
 
 _PARALLEL = 4
 _LONGEST_RETRY_S = 30.0
@@ -24,9 +27,13 @@ class Teardown:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def add(self, box: Box, after_s: float = 0.0) -> None:
-        """Destroys a box, after a time in which others go first."""
-        task = asyncio.create_task(self._destroy(box, after_s))
+    def add(self, box: Box, after_s: float = 0.0, turn: Turn = nullcontext) -> None:
+        """Destroys a box, after a time in which others go first.
+
+        Args:
+            turn: Entered while the driver does it.
+        """
+        task = asyncio.create_task(self._destroy(box, after_s, turn))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -47,14 +54,14 @@ class Teardown:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _destroy(self, box: Box, wait: float) -> None:
+    async def _destroy(self, box: Box, wait: float, turn: Turn) -> None:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._closing.wait()
             last = self._closing.is_set()
             try:
-                async with self._parallel:
+                async with turn(), self._parallel:
                     await self._driver.destroy(box)
                 return
             except SandboxError as error:

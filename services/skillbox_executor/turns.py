@@ -19,6 +19,7 @@ class Turns:
         self._changed = changed
         self._asked: deque[asyncio.Future[float]] = deque()
         self._taken = 0
+        self._ended = False
 
     @asynccontextmanager
     async def turn(self, rests: Callable[[], bool]) -> AsyncIterator[None]:
@@ -32,6 +33,8 @@ class Turns:
         given: asyncio.Future[float] = loop.create_future()
         self._asked.append(given)
         self._changed()
+        if self._ended:
+            self.end()
         try:
             await given
             yield
@@ -43,6 +46,11 @@ class Turns:
                 loop.call_later(min(lasted, _LONGEST_REST_S), self._end)
             else:
                 self._end()
+
+    def end(self) -> None:
+        """Gives every turn at once from now on."""
+        self._ended = True
+        self.give(self._taken + len(self._asked))
 
     def _end(self) -> None:
         self._taken -= 1

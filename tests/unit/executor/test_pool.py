@@ -25,13 +25,16 @@ OTHER = replace(PROFILE, image="other")
 
 
 class CountingDriver(ScriptedDriver):
-    """Numbers its boxes; a start takes until `gate` is open; boxes die on demand."""
+    """Numbers its boxes; starts and ends wait until a gate is open; boxes die on demand."""
 
     def __init__(self) -> None:
         super().__init__()
         self.numbers = itertools.count(1)
         self.gate = asyncio.Event()
         self.gate.set()
+        self.ending_gate = asyncio.Event()
+        self.ending_gate.set()
+        self.ending: list[Box] = []
         self.starting = 0
         self.most_starting = 0
         self.dead: set[Box] = set()
@@ -60,6 +63,8 @@ class CountingDriver(ScriptedDriver):
     async def destroy(self, box: Box) -> None:
         if self.destroy_error:
             raise self.destroy_error
+        self.ending.append(box)
+        await self.ending_gate.wait()
         await super().destroy(box)
 
 
@@ -458,6 +463,39 @@ async def test_the_boxes_of_who_has_many_weigh_little(make: Make, driver: Counti
         assert replace(boxes[1].profile, limits=PROFILE.limits) == PROFILE
         for each in boxes:
             pool.release(each)
+
+
+async def test_the_boxes_of_who_has_many_end_in_turns(make: Make, driver: CountingDriver) -> None:
+    async with make(boxes=0) as pool:
+        pool.release((await pool.acquire(PROFILE, "quiet"))[0])
+        first, second, third, busy, *held = await hold(pool, "flooder", 6)
+        quiet, _ = await pool.acquire(PROFILE, "quiet")
+        driver.ending.clear()
+        driver.ending_gate.clear()
+        for each in (first, second, third):
+            pool.release(each, idle=True)
+        await until(lambda: driver.ending == [first])
+        pool.release(busy)
+        pool.release(quiet, idle=True)
+        await until(lambda: set(driver.ending) == {first, busy, quiet})
+        await asyncio.sleep(0.05)
+        assert len(driver.ending) == 3
+        driver.ending_gate.set()
+        await until(lambda: second not in driver.boxes)
+        for each in held:
+            pool.release(each)
+    assert not driver.boxes
+
+
+async def test_no_turn_is_waited_for_at_the_end(make: Make, driver: CountingDriver) -> None:
+    async with make(boxes=0) as pool:
+        pool.release((await pool.acquire(PROFILE, "quiet"))[0])
+        held = await hold(pool, "flooder", 4)
+        driver.ending_gate.clear()
+        for each in held:
+            pool.release(each, idle=True)
+        asyncio.get_running_loop().call_later(0.1, driver.ending_gate.set)
+    assert not driver.boxes
 
 
 async def test_who_leaves_while_behind_takes_nobodys_turn(

@@ -76,3 +76,20 @@ async def test_the_next_turn_waits_for_a_rest_as_long_as_the_one_before() -> Non
     await asyncio.gather(go("long", 0.2, rests), go("next", 0.0, lambda: False))
     assert order[:5] == ["short", "short ended", "long", "long ended", "in the middle of the rest"]
     assert order[5:] == ["next", "next ended"]
+
+
+async def test_at_the_end_everybody_has_a_turn() -> None:
+    turns, inside = Turns(lambda: None), []
+
+    async def go(number: int) -> None:
+        async with turns.turn(rests=lambda: True):
+            inside.append(number)
+            await asyncio.sleep(0.01)
+
+    waiting = [asyncio.create_task(go(number)) for number in range(3)]
+    await settled()
+    assert inside == []
+    turns.end()
+    await go(3)
+    await asyncio.gather(*waiting)
+    assert sorted(inside) == [0, 1, 2, 3]
