@@ -66,7 +66,8 @@ class SkillboxCalls:
 @asynccontextmanager
 async def calls(stack: Running) -> AsyncIterator[SkillboxCalls]:
     """Yields the calls of a stack."""
-    connector = aiohttp.TCPConnector(limit=0)
+    # Longer than a burst takes: there the first ones to end wait for the last.
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
     timeout = aiohttp.ClientTimeout(total=180)
     async with (
         aiohttp.ClientSession(

@@ -9,6 +9,7 @@ DOCKER, GVISOR, BUBBLEWRAP = "docker/runc", "docker/runsc", "bubblewrap"
 LATENCY, THROUGHPUT, BURST = "latency", "throughput", "burst of 100"
 CONTROL, CONTRACT, UPLOADS = "control plane", "REST contract", "uploads"
 LOGS, IDLE = "log lines", "idle boxes"
+NEW_CONNECTIONS = "REST, new connections"
 PROCESSOR = "CPU ms of a run"
 
 
@@ -103,10 +104,12 @@ GOALS = (
         (THROUGHPUT, _BWRAP, "runs/s"),
         at_least=True,
     ),
-    Goal(BURST, skillbox(DOCKER, "REST"), "success", 1.0, at_least=True),
     Goal(BURST, skillbox(DOCKER, "REST"), "first ms", 0.35, _DOCKER_RUN),
-    Goal(BURST, skillbox(GVISOR, "REST"), "success", 1.0, at_least=True),
-    Goal(BURST, skillbox(BUBBLEWRAP, "REST"), "success", 1.0, at_least=True),
+    *(
+        Goal(BURST, skillbox(engine, how), "success", 1.0, at_least=True)
+        for engine in (DOCKER, GVISOR, BUBBLEWRAP)
+        for how in (NEW_CONNECTIONS, "REST")
+    ),
     Goal(CONTROL, "Envoy to Executor and back", "p50", 5),
     Goal(CONTROL, "list of skills, first page", "p50", 10),
     Goal(CONTROL, "inspect", "p50", 10),

@@ -12,7 +12,8 @@ from skillbox_executor.recent import Recent
 
 _MEMORY = 0.2
 _MAX_RETRY_S = 60
-_REFUSED_S = 0.5
+_REFUSED_S = 1.0
+"""The shortest `Retry-After`: who heeds it does not notice."""
 
 
 @dataclass(frozen=True)
