@@ -37,14 +37,24 @@ async def away(stack: Stack) -> AsyncIterator[Stack]:
     await until_known(stack)
     yield stack
     stack.driver.prepare_error = None
-    assert status(await get(stack, waiting.id, wait_s=5)) == "SUCCESS"
+    assert status(await get(stack, waiting.id, wait_s=20)) == "SUCCESS"
 
 
 async def until_known(stack: Stack) -> None:
     async def known() -> bool:
         return stack.executor.engine.away and not stack.executor.worker.held
 
-    await until(known, 5)
+    await until(known)
+
+
+async def until_all_ended(stack: Stack) -> None:
+    """Waits also for the run that waited before: it may be the later one to end."""
+
+    async def ended() -> bool:
+        going_on = "SELECT count(*) FROM executions WHERE status IN ('queued', 'running')"
+        return not await stack.pool.fetchval(going_on)
+
+    await until(ended)
 
 
 async def test_what_has_not_started_waits_and_is_run_once(away: Stack) -> None:
@@ -57,12 +67,7 @@ async def test_what_has_not_started_waits_and_is_run_once(away: Stack) -> None:
     execution = await calling
     assert status(execution) == "SUCCESS"
     await check_events(away, execution.id)
-
-    async def ended() -> bool:
-        going_on = "SELECT count(*) FROM executions WHERE status IN ('queued', 'running')"
-        return not await away.pool.fetchval(going_on)
-
-    await until(ended)  # the one that waited before may be the later one
+    await until_all_ended(away)
     assert len(away.driver.payloads) == 2
 
 
@@ -76,14 +81,14 @@ async def test_a_caller_who_leaves_is_not_waited_for(stack: Stack) -> None:
     async def left() -> bool:
         return bool(await stack.pool.fetchval("SELECT status = 'cancelled' FROM executions"))
 
-    await until(left, 5)
+    await until(left)
     assert not stack.driver.payloads
 
 
 async def test_who_waits_can_be_cancelled(away: Stack) -> None:
     execution = await start(away)
     await calls.cancel(away, execution.id)
-    assert status(await get(away, execution.id, wait_s=5)) == "CANCELLED"
+    assert status(await get(away, execution.id, wait_s=20)) == "CANCELLED"
 
 
 async def test_a_replica_whose_engine_is_there_takes_what_another_cannot_run(
@@ -93,6 +98,7 @@ async def test_a_replica_whose_engine_is_there_takes_what_another_cannot_run(
         execution = await run(away)
         assert status(execution) == "SUCCESS"
         assert other.driver.payloads
+        await until_all_ended(away)
     assert not away.driver.payloads
 
 
