@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ _RUNS = {BUBBLEWRAP: 10_000, DOCKER: 1_000}
 _SAMPLES = 20
 _GROWTH_MIB = 4.0
 _SETTLE_S = 15.0
+_AT_ONCE = 32
 
 Memory = Sequence[dict[str, float]]
 """MiB of each service: before the first run, then from time to time, then when all is calm."""
@@ -44,11 +46,13 @@ async def soak(engine: str, runs: int, clients: int) -> dict[str, Any]:
     """Returns what there is to know after all runs."""
     async with started(engine) as live:
         row, memory = Row(), [usage.memory(live.stack)]
-        numbers = iter(range(runs))
+        numbers, case = iter(range(runs)), live.calls.rest()
         began = time.perf_counter()
-        work = [
-            asyncio.create_task(_client(live.calls.rest(), row, numbers)) for _ in range(clients)
-        ]
+        # Services open as many connections as they ever needed at once, and each costs Postgres
+        # 2 to 4 MiB. So they need many at the start, not at some time later.
+        first = [islice(numbers, 1) for _ in range(_AT_ONCE)]
+        await asyncio.gather(*(_client(case, row, each) for each in first))
+        work = [asyncio.create_task(_client(case, row, numbers)) for _ in range(clients)]
         while not all(task.done() for task in work):
             await asyncio.sleep(0.1)
             if len(row.ms) + len(row.failures) >= len(memory) * runs / _SAMPLES:
