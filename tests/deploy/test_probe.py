@@ -42,7 +42,8 @@ async def answering(reply: bytes) -> AsyncIterator[int]:
     """Answers whatever is asked with the same bytes; yields its port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1000)
+        # All of it: a socket that is closed with something unread drops what it has sent.
+        await reader.readuntil(b"\r\n\r\n")
         writer.write(reply)
         await writer.drain()
         writer.close()
