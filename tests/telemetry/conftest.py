@@ -2,6 +2,7 @@
 
 import secrets
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,19 @@ import pytest
 
 from tests.e2e.stack import Client, Stack
 from tests.support.parts import free_ports
-from tests.telemetry.collector import Collector, collector
+from tests.telemetry.collector import Collector, Span, collector
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who has begun a trace already."""
+
+    trace_id: str
+    span_id: str
+
+    @property
+    def traceparent(self) -> str:
+        return f"00-{self.trace_id}-{self.span_id}-01"
 
 
 @dataclass(frozen=True)
@@ -25,17 +38,31 @@ class Observed:
     collector: Collector
     metrics_port: int
 
+    def trace(self, caller: Caller, *awaited: str) -> dict[str, Span]:
+        """Waits until Envoy's span and these of a trace are there; returns all that are.
 
-@dataclass(frozen=True)
-class Caller:
-    """Who has begun a trace already."""
+        Each service sends its spans when it likes, so every one that a test reads is to be
+        awaited, except what the same service has ended before. The spans of introspection are
+        left out: a key that is known is not asked for again.
 
-    trace_id: str
-    span_id: str
+        Returns:
+            Spans by service and name, Envoy's as `gateway`.
+        """
+        self.collector.until(
+            lambda: {"gateway", *awaited} <= {_label(span) for span in self._spans(caller)}, 30
+        )
+        spans = self._spans(caller)
+        twice = [name for name, count in Counter(map(_label, spans)).items() if count > 1]
+        assert not twice, "no span comes twice"
+        return {_label(span): span for span in spans}
 
-    @property
-    def traceparent(self) -> str:
-        return f"00-{self.trace_id}-{self.span_id}-01"
+    def _spans(self, caller: Caller) -> list[Span]:
+        spans = self.collector.trace(caller.trace_id)
+        return [span for span in spans if "Introspect" not in span.name]
+
+
+def _label(span: Span) -> str:
+    return "gateway" if span.service == "skillbox-gateway" else f"{span.service} {span.name}"
 
 
 @pytest.fixture

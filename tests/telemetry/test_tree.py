@@ -14,10 +14,10 @@ from skillbox.executor.v1.execution_service_pb2 import (
 from skillbox.executor.v1.execution_service_pb2_grpc import ExecutionServiceStub
 from tests.e2e import skills
 from tests.e2e.waiting import until
-from tests.telemetry.collector import Span
 from tests.telemetry.conftest import Caller, Observed
 
 EXECUTOR = "skillbox.executor.v1"
+EXECUTION = "skillbox-executor execution"
 RESOLVE = "skillbox.registry.v1.ResolverService/ResolveSkill"
 PHASES = ["admission.wait", "skill.load", "sandbox.acquire", "sandbox.run", "artifacts.upload"]
 INPUT = {"value": 7}
@@ -28,31 +28,17 @@ async def _skill(observed: Observed) -> None:
     await observed.client.push(skills.PYTHON)
 
 
-def tree(observed: Observed, caller: Caller) -> dict[str, Span]:
-    """Waits for a whole trace and returns its spans by service and name, Envoy's as `gateway`."""
-
-    def spans() -> dict[str, Span]:
-        return {
-            "gateway" if span.service == "skillbox-gateway" else f"{span.service} {span.name}": span
-            for span in observed.collector.trace(caller.trace_id)
-        }
-
-    observed.collector.until(lambda: {"gateway", "skillbox-executor execution"} <= set(spans()))
-    found = spans()
-    assert len(found) == len(observed.collector.trace(caller.trace_id)), "no span came twice"
-    return found
-
-
-def check(found: dict[str, Span], caller: Caller, method: str, execution_id: str) -> None:
+def check(observed: Observed, caller: Caller, method: str, execution_id: str) -> None:
     """Checks parents, times and attributes of a run of `python-square`."""
-    gateway = found.pop("gateway")
-    rpc = found.pop(f"skillbox-executor {method}")
-    execution = found.pop("skillbox-executor execution")
-    asked = found.pop(f"skillbox-executor {RESOLVE}")
-    resolved = found.pop(f"skillbox-registry {RESOLVE}")
-    phases = [found.pop(f"skillbox-executor {name}") for name in PHASES]
-    introspected = [name for name in found if name.endswith("IntrospectionService/Introspect")]
-    assert set(found) == set(introspected), "nothing else is in the trace"
+    names = (
+        *(f"skillbox-executor {method}", EXECUTION),
+        *(f"skillbox-executor {RESOLVE}", f"skillbox-registry {RESOLVE}"),
+        *(f"skillbox-executor {name}" for name in PHASES),
+    )
+    found = observed.trace(caller, *names)
+    assert set(found) == {"gateway", *names}, "nothing else is in the trace"
+    gateway = found["gateway"]
+    rpc, execution, asked, resolved, *phases = (found[name] for name in names)
 
     assert gateway.parent_id == caller.span_id
     assert (rpc.parent_id, rpc.kind) == (gateway.span_id, "SERVER")
@@ -93,7 +79,7 @@ async def test_a_run_over_rest(observed: Observed, caller: Caller) -> None:
         )
     assert reply.status_code == 200, reply.text
     method = f"{EXECUTOR}.ExecutionRestService/RunSkillRest"
-    check(tree(observed, caller), caller, method, reply.json()["execution_id"])
+    check(observed, caller, method, reply.json()["execution_id"])
     log = (observed.client.stack.data_dir / "logs/executor.log").read_text()
     lines = [line for line in log.splitlines() if caller.trace_id in line]
     assert {reply.json()["execution_id"] in line for line in lines} == {True}
@@ -107,7 +93,7 @@ async def test_a_run_over_grpc(observed: Observed, caller: Caller) -> None:
             metadata=[*observed.client.metadata, ("traceparent", caller.traceparent)],
         )
     method = f"{EXECUTOR}.ExecutionService/RunSkill"
-    check(tree(observed, caller), caller, method, reply.execution.id)
+    check(observed, caller, method, reply.execution.id)
 
 
 async def test_a_run_that_goes_on_after_its_call(observed: Observed, caller: Caller) -> None:
@@ -125,7 +111,7 @@ async def test_a_run_that_goes_on_after_its_call(observed: Observed, caller: Cal
 
         await until(ended)
     method = f"{EXECUTOR}.ExecutionService/StartExecution"
-    check(tree(observed, caller), caller, method, reply.execution.id)
+    check(observed, caller, method, reply.execution.id)
 
 
 async def test_a_run_that_fails_says_why(observed: Observed, caller: Caller) -> None:
@@ -137,7 +123,7 @@ async def test_a_run_that_fails_says_why(observed: Observed, caller: Caller) -> 
             headers={"traceparent": caller.traceparent},
         )
     assert reply.json()["status"] == "failed"
-    execution = tree(observed, caller)["skillbox-executor execution"]
+    execution = observed.trace(caller, EXECUTION)[EXECUTION]
     assert execution.failed
     assert execution.attributes["error.type"] == "EXIT_CODE"
     assert execution.attributes["skillbox.execution.status"] == "failed"

@@ -5,14 +5,15 @@ import io
 import itertools
 import uuid
 import zipfile
-from collections import Counter
 
 from tests.support.packages import wheel
-from tests.telemetry.collector import Span
 from tests.telemetry.conftest import Caller, Observed
 
 UPLOAD = "skillbox.registry.v1.SkillRestService/UploadSkillRest"
 PREPARE = "skillbox.executor.v1.DependencyService/PrepareDependencies"
+ENSURE = "skillbox-executor dependencies.prepare"
+BUILD = "skillbox-executor dependencies.build"
+EXECUTION = "skillbox-executor execution"
 STEPS = ["archive.receive", "archive.validate", "archive.store", "version.record"]
 SKILL_MD = '---\nname: {}\nversion: "1.0.0"\ndescription: Greets.\n---\n'
 MAIN = "import json, os; json.dump(1, open(os.environ['SANDBOX_OUTPUT'], 'w'))"
@@ -38,29 +39,9 @@ async def upload(observed: Observed, caller: Caller, content: bytes) -> int:
     return reply.status_code
 
 
-def spans(observed: Observed, caller: Caller, *awaited: str) -> dict[str, Span]:
-    """Waits until these spans of a trace are there; returns all, Envoy's as `gateway`."""
-
-    def found() -> dict[str, Span]:
-        return {
-            "gateway" if span.service == "skillbox-gateway" else f"{span.service} {span.name}": span
-            for span in observed.collector.trace(caller.trace_id)
-            if "Introspect" not in span.name
-        }
-
-    observed.collector.until(lambda: {"gateway", *awaited} <= set(found()), 30)
-    names = Counter(
-        (span.service, span.name)
-        for span in observed.collector.trace(caller.trace_id)
-        if "Introspect" not in span.name
-    )
-    assert max(names.values()) == 1, "no span came twice"
-    return found()
-
-
 async def test_the_steps_of_an_upload(observed: Observed, caller: Caller) -> None:
     assert await upload(observed, caller, archive("telemetry-upload")) == 201
-    found = spans(observed, caller, f"skillbox-registry {UPLOAD}")
+    found = observed.trace(caller, f"skillbox-registry {UPLOAD}")
     gateway, rpc = found.pop("gateway"), found.pop(f"skillbox-registry {UPLOAD}")
     steps = [found.pop(f"skillbox-registry {name}") for name in STEPS]
     assert not found, "nothing else is in the trace"
@@ -78,7 +59,7 @@ async def test_the_steps_of_an_upload(observed: Observed, caller: Caller) -> Non
 
 async def test_an_upload_that_is_refused(observed: Observed, caller: Caller) -> None:
     assert await upload(observed, caller, b"no archive") == 400
-    found = spans(observed, caller, f"skillbox-registry {UPLOAD}")
+    found = observed.trace(caller, f"skillbox-registry {UPLOAD}")
     received = found["skillbox-registry archive.receive"]
     refused = found["skillbox-registry archive.validate"]
     assert not received.failed
@@ -90,11 +71,13 @@ async def test_an_upload_that_is_refused(observed: Observed, caller: Caller) -> 
 async def test_packages_of_an_upload(observed: Observed, caller: Caller) -> None:
     content = archive("telemetry-packages", "greeting==1.0")
     assert await upload(observed, caller, content) == 201
-    found = spans(observed, caller, f"skillbox-registry {PREPARE}")
-    asked, answered = found[f"skillbox-registry {PREPARE}"], found[f"skillbox-executor {PREPARE}"]
-    prepared = found["skillbox-executor dependencies.prepare"]
-    built = found["skillbox-executor dependencies.build"]
-    assert asked.parent_id == found[f"skillbox-registry {UPLOAD}"].span_id
+    names = (
+        *(f"skillbox-registry {UPLOAD}", f"skillbox-registry {PREPARE}"),
+        *(f"skillbox-executor {PREPARE}", ENSURE, BUILD),
+    )
+    found = observed.trace(caller, *names)
+    uploaded, asked, answered, prepared, built = (found[name] for name in names)
+    assert asked.parent_id == uploaded.span_id
     assert answered.parent_id == asked.span_id
     assert prepared.parent_id == answered.span_id
     assert built.parent_id == prepared.span_id
@@ -111,9 +94,7 @@ async def test_packages_of_an_upload(observed: Observed, caller: Caller) -> None
 async def test_packages_that_cannot_be_installed(observed: Observed, caller: Caller) -> None:
     content = archive("telemetry-no-packages", "greeting==2.0")
     assert await upload(observed, caller, content) == 201
-    built = spans(observed, caller, f"skillbox-registry {PREPARE}")[
-        "skillbox-executor dependencies.build"
-    ]
+    built = observed.trace(caller, BUILD)[BUILD]
     assert built.failed
     assert built.attributes["error.type"] == "DEPENDENCY_FAILED"
     assert built.attributes["skillbox.dependencies.outcome"] == "failed"
@@ -133,21 +114,13 @@ async def test_who_waits_for_another_has_a_link_to_it(observed: Observed) -> Non
         assert reply.json()["status"] == "success", reply.text
 
     await asyncio.gather(*map(run, callers[1:]))
-    prepared = [
-        spans(observed, caller, "skillbox-executor dependencies.prepare")[
-            "skillbox-executor dependencies.prepare"
-        ]
-        for caller in callers
-    ]
-    built = [
-        span
-        for caller in callers
-        for span in observed.collector.trace(caller.trace_id)
-        if span.name == "dependencies.build"
-    ]
-    for caller, waited in zip(callers[1:], prepared[1:], strict=True):
-        execution = spans(observed, caller, "skillbox-executor execution")
-        assert waited.parent_id == execution["skillbox-executor execution"].span_id
+    traces = [observed.trace(caller, ENSURE) for caller in callers[:1]]
+    traces += [observed.trace(caller, ENSURE, EXECUTION) for caller in callers[1:]]
+    prepared = [trace[ENSURE] for trace in traces]
+    # It ends before the span that it is a part of.
+    built = [trace[BUILD] for trace in traces if BUILD in trace]
+    for trace in traces[1:]:
+        assert trace[ENSURE].parent_id == trace[EXECUTION].span_id
     # Whoever came first; the upload does not wait.
     assert len(built) == 1
     first = built[0].parent_id
