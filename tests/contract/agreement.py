@@ -40,7 +40,7 @@ def check(same: str, rest: httpx.Response, replies: Sequence[Message]) -> None:
     body = rest.json()
     match same:
         case "json":
-            assert body == to_json(reply)
+            assert _without_use(body) == _without_use(to_json(reply))
         case "run":
             ours = _execution(reply.execution)  # type: ignore[attr-defined]
             ours = {name: value for name, value in ours.items() if name in _RUN_RESULT}
@@ -54,6 +54,13 @@ def check(same: str, rest: httpx.Response, replies: Sequence[Message]) -> None:
                 "executions": list(map(_execution, reply.executions)),  # type: ignore[attr-defined]
                 **({"next_page_token": token} if (token := _token(reply)) else {}),
             }
+
+
+def _without_use(body: Json) -> Json:
+    """Leaves out when keys were used last: Auth notes that a moment later, between two calls."""
+    if "api_keys" not in body:
+        return body
+    return {**body, "api_keys": [_without(key, "last_used_at") for key in body["api_keys"]]}
 
 
 def _content(reply: Message) -> bytes:

@@ -48,8 +48,8 @@ class ComposeStack(Stack):
                 "SKILLBOX_API_PORT": str(self.port),
                 "SKILLBOX_IMAGES": "skillbox-test",
                 "SKILLBOX_COMPOSE": self.command,
-                # No test waits long for runs that are to be cut off.
-                "SKILLBOX_SHUTDOWN_GRACE": "10",
+                # No test waits long for runs that are to be cut off; short ones are to end.
+                "SKILLBOX_SHUTDOWN_GRACE": "20",
             }
         )
 

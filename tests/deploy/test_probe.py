@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from statistics import median
 
 import grpc.aio
 import pytest
@@ -114,13 +115,14 @@ async def test_bytes_of_something_else_are_no_health() -> None:
 
 async def test_it_costs_little() -> None:
     async with health(HealthCheckResponse.SERVING) as port:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = []
         for _ in range(10):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             assert await probe("grpc", port)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            used.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     # A Python that does nothing takes more.
-    assert used / 10 < 0.01
+    assert median(used) < 0.01
 
 
 async def test_what_is_healthy_is_asked_again_after_a_while(tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ async def test_three_executors_share_the_proxy(stack: ComposeStack, client: Clie
     refused = [each for each in results if "error_code" in each]
     print(f"runs while Executors came and went: {len(results)}", refused, file=sys.stderr)
     assert len(results) > CALLERS  # so that some ran on others than the first
-    assert len(refused) <= CALLERS
+    # Two stop at once, and each caller may meet both.
+    assert len(refused) <= 2 * CALLERS
     others = [each for each in results if each not in refused]
     assert [each for each in others if each["status"] != "success"] == []
 
@@ -46,6 +47,8 @@ async def _run_until(enough: asyncio.Event, client: Client) -> list[dict[str, An
             assert reply.status_code in (200, 503), reply.text
             found = reply.json()
             results.append(found if reply.is_success else {"error_code": found["error"]})
+            if not reply.is_success:
+                await asyncio.sleep(1)  # at once it would meet the one that stops again
     return results
 
 

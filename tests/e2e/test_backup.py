@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,13 +20,15 @@ def archive(name: str, version: str, code: str = "print(1)") -> bytes:
 
 
 @pytest.fixture(scope="module")
-async def emptied(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+async def emptied() -> AsyncIterator[Client]:
     """A client of a stack whose skills may be deleted."""
-    running = Stack(tmp_path_factory.mktemp("stack") / "data", "bubblewrap")
-    try:
-        yield running.start()
-    finally:
-        running.down()
+    # Not in pytest's own folder: see `folder` in conftest.
+    with tempfile.TemporaryDirectory(prefix="skillbox-e2e-") as name:
+        running = Stack(Path(name, "data"), "bubblewrap")
+        try:
+            yield running.start()
+        finally:
+            running.down()
 
 
 @pytest.fixture

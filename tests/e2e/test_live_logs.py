@@ -47,7 +47,11 @@ class Watch:
             at - max(float(line.split()[2]), self.since)
             for line, at in zip(self.lines, self._times, strict=True)
         ]
-        assert max(delays) < _LATE_S, f"seconds from printing to seeing: {delays}"
+        # One may be late, when a process stands still. Lines that are held back all are.
+        *others, latest = sorted(delays)
+        told = f"seconds from printing to seeing: {delays}"
+        assert max(others) < _LATE_S, told
+        assert latest < 2 * skills.TICK_S, told
 
 
 async def test_rest(client: Client) -> None:

@@ -20,10 +20,10 @@ import pytest
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from skillbox_local.ports import take
 from tests.e2e import skills
 from tests.e2e.stack import Client, Stack
 from tests.e2e.waiting import until
-from tests.support.parts import free_port
 from tests.support.redis import RedisServer, redis_server
 
 pytestmark = pytest.mark.bubblewrap
@@ -68,8 +68,8 @@ class Shared:
 
 @pytest.fixture(scope="module")
 async def shared() -> AsyncIterator[Shared]:
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="skillbox-e2e-") as name:
+    # Held, so that nobody else gets it while Redis is away.
+    with take(1) as (port,), tempfile.TemporaryDirectory(prefix="skillbox-e2e-") as name:
         env = {"SKILLBOX_REDIS_URL": f"redis://127.0.0.1:{port}/0"}
         stack = Stack(Path(name, "data"), "bubblewrap", env=env, options=("--replicas", "2"))
         try:

@@ -13,6 +13,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from skillbox import APIError
+from skillbox import Client as Sdk
 from skillbox.langchain import SkillboxTool, SkillboxToolkit, build_skillbox_toolkit
 from tests.e2e import skills
 from tests.e2e.stack import API_KEY, Client
@@ -113,12 +114,13 @@ def test_what_a_tool_returns(live: Client) -> None:
 
 
 async def test_runs_overlap(live: Client) -> None:
-    # Each takes 0.6 s at least.
-    slow = tool(live, "slow-count")
-    begin = asyncio.get_running_loop().time()
-    texts = await asyncio.gather(*(slow.ainvoke({}) for _ in range(3)))
-    assert [json.loads(text) for text in texts] == [{"counted": 3}] * 3
-    assert asyncio.get_running_loop().time() - begin < 1.7
+    code = "import os, time; time.sleep(2); open(os.environ['SANDBOX_OUTPUT'], 'w').write('1')"
+    await live.push(skills.skill("napper", "main.py", code))
+    napper = tool(live, "napper")
+    assert await asyncio.gather(*(napper.ainvoke({}) for _ in range(3))) == ["1"] * 3
+    with Sdk(live.url, API_KEY) as client:
+        runs = client.list_executions(skill="napper", page_size=3).executions
+    assert max(run.created_at for run in runs) < min(run.finished_at for run in runs)
 
 
 def test_each_call_may_have_its_own_loop(live: Client) -> None:

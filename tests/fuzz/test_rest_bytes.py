@@ -112,7 +112,8 @@ def test_spoiled_requests(mutation: Mutation, live: Client, good: list[Request])
             continue
         replies += 1
         assert problem(reply, method) is None, (problem(reply, method), reply, spoiled.data)
-    assert replies > REQUESTS_PER_MUTATION / 3
+    # Those that are not complete may be given up before their reply.
+    assert replies > REQUESTS_PER_MUTATION / 10
 
 
 async def test_good_requests_still_work(live: Client, good: list[Request]) -> None:

@@ -75,7 +75,7 @@ async def test_run_becomes_envoy_and_ends_when_told(tmp_path: Path) -> None:
         assert psutil.Process(process.pid).name() == "envoy"
     finally:
         process.terminate()
-        _, complaints = await asyncio.wait_for(process.communicate(), 10)
+        _, complaints = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 0
     assert [json.loads(line)["event"] for line in complaints.splitlines()] == [
         "caught ENVOY_SIGTERM"

@@ -119,7 +119,7 @@ async def test_cancelling_reaches_the_service(channel: grpc.aio.Channel, backend
     )
     await call.read()
     call.cancel()
-    await asyncio.wait_for(backend.executions.cancelled.wait(), 5)
+    await asyncio.wait_for(backend.executions.cancelled.wait(), 20)
 
 
 async def test_health(channel: grpc.aio.Channel) -> None:

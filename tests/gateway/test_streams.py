@@ -14,7 +14,7 @@ MIB = 1024 * 1024
 
 
 async def until(condition: asyncio.Event) -> None:
-    await asyncio.wait_for(condition.wait(), 5)
+    await asyncio.wait_for(condition.wait(), 20)
 
 
 async def test_logs_arrive_as_they_are_printed(rest: httpx.AsyncClient, backend: Backend) -> None:
@@ -73,7 +73,7 @@ async def test_an_upload_reaches_the_service_while_it_runs(
         backend.uploads.received = 0
         for sent in (1, 2, 3):
             yield bytes(MIB)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 # The transcoder makes messages of a whole MiB, so the last bytes may lag.
                 while backend.uploads.received < (sent - 1) * MIB:  # noqa: ASYNC110 - one reader
                     await asyncio.sleep(0.01)

@@ -91,17 +91,17 @@ async def test_output_comes_while_the_skill_runs(bench: Bench, language: Languag
     scripts = {
         PYTHON: """
 import sys, time
-print("line"); time.sleep(0.3)
-print("part", end=""); time.sleep(0.3)
-print("problem", file=sys.stderr); time.sleep(0.3)
+print("line"); time.sleep(0.9)
+print("part", end=""); time.sleep(0.9)
+print("problem", file=sys.stderr); time.sleep(0.9)
 """,
         NODE: """
-const nap = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+const nap = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 900);
 process.stdout.write("line\\n"); nap();
 process.stdout.write("part"); nap();
 process.stderr.write("problem\\n"); nap();
 """,
-        BASH: "echo line; sleep 0.3; printf part; sleep 0.3; echo problem >&2; sleep 0.3",
+        BASH: "echo line; sleep 0.9; printf part; sleep 0.9; echo problem >&2; sleep 0.9",
     }
     ran = await bench.run(language, scripts[language])
     assert (ran.stdout, ran.stderr) == (b"line\npart", b"problem\n")

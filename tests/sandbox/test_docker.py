@@ -189,7 +189,7 @@ async def test_a_box_that_somebody_removes_is_lost(docker_bench: Bench, docker: 
         await docker.containers.container(box.id).delete(force=True)
         # It may still be there when it is asked for its state.
         with pytest.raises(BoxLost, match=r"the box is gone|status 137"):
-            await asyncio.wait_for(run, 5)
+            await asyncio.wait_for(run, 20)
 
 
 async def test_a_box_that_somebody_kills_says_its_status(
@@ -200,7 +200,7 @@ async def test_a_box_that_somebody_kills_says_its_status(
         await asyncio.sleep(0.1)
         await docker.containers.container(box.id).kill()
         with pytest.raises(BoxLost, match="ended with status 137 and without a result"):
-            await asyncio.wait_for(run, 5)
+            await asyncio.wait_for(run, 20)
         assert not await docker_bench.driver.out_of_memory(box)
 
 
@@ -209,7 +209,7 @@ async def test_a_waiting_box_that_somebody_kills_is_not_alive(
 ) -> None:
     async with docker_bench.box(PYTHON) as box:
         await docker.containers.container(box.id).kill()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while docker_bench.driver.alive(box):  # noqa: ASYNC110 - nothing tells when
                 await asyncio.sleep(0.01)
 
@@ -282,7 +282,7 @@ async def test_an_engine_that_goes_away_ends_the_run(
         await asyncio.sleep(0.2)
         forwarder.cut()
         with pytest.raises(BoxLost, match="the Docker engine or the box is gone"):
-            await asyncio.wait_for(run, 5)
+            await asyncio.wait_for(run, 20)
         assert not await bench.driver.out_of_memory(box)
         with pytest.raises(EngineUnavailable):
             await bench.driver.destroy(box)

@@ -35,7 +35,7 @@ def dsn(postgres: Relay) -> str:
 
 @pytest.fixture
 async def pool(dsn: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[db.Pool]:
-    monkeypatch.setattr(db, "_ANSWER_S", 0.5)
+    monkeypatch.setattr(db, "_ANSWER_S", 2.0)
     async with db.connect(ServiceSettings(listen="", db_dsn=SecretStr(dsn)), "public") as pool:
         yield pool
 
@@ -59,7 +59,7 @@ async def test_a_forgotten_connection_costs_one_answer_and_no_more(
         await ask(pool)
     # Neither does it wait for the end of that statement, nor try the other two connections.
     assert await asyncio.gather(*(ask(pool) for _ in range(3))) == [1, 1, 1]
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3.5
 
 
 async def test_a_transaction_ends_with_its_connection(postgres: Relay, pool: db.Pool) -> None:
@@ -75,7 +75,7 @@ async def test_a_transaction_ends_with_its_connection(postgres: Relay, pool: db.
             postgres.heal()
             began = time.monotonic()
             await connection.execute("SELECT 1")
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 3.5
     assert await ask(pool) == 1
 
 
@@ -88,7 +88,7 @@ async def test_notifications_are_heard_again(
     notifications.on(EVENT_CHANNEL, lambda _: heard.set())
 
     async def until_heard() -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not heard.is_set():
                 await pool.execute(f"NOTIFY {EVENT_CHANNEL}, 'x'")
                 await asyncio.sleep(0.05)
@@ -125,6 +125,7 @@ async def test_a_store_that_takes_nothing_is_given_up(
             with pytest.raises(DependencyUnavailable):
                 await store.put("large", io.BytesIO(bytes(large)), "application/zip")
             assert time.monotonic() - began < 2
+            monkeypatch.undo()  # so little was for the store that takes nothing
             network.heal()
             await store.put("large", bytes(large), "application/zip")
             assert len(await store.get("large")) == large

@@ -40,7 +40,7 @@ class PrivateEngine:
                 stdout=log,
                 stderr=log,
             )
-        async with asyncio.timeout(30), connect(self.host) as docker:
+        async with asyncio.timeout(50), connect(self.host) as docker:
             while True:
                 try:
                     await docker.version()

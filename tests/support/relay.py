@@ -11,10 +11,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from tests.support.parts import free_port, wait_for_port
 
@@ -96,7 +99,13 @@ class Relay:
     _process: "subprocess.Popen[bytes]"
 
     def cut(self) -> None:
+        """Returns when nothing comes through: a `heal` before that would be lost."""
         self._process.send_signal(signal.SIGUSR1)
+        relay = psutil.Process(self._process.pid)
+        deadline = time.monotonic() + 20
+        while relay.status() != psutil.STATUS_STOPPED:
+            assert time.monotonic() < deadline, "the relay does not stop"
+            time.sleep(0.005)
 
     def heal(self) -> None:
         self._process.send_signal(signal.SIGCONT)

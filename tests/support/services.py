@@ -14,7 +14,7 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.support.parts import free_port
+from skillbox_local.ports import take
 
 _READY_S = 30.0
 _STOP_S = 15.0
@@ -62,13 +62,12 @@ async def run_service(
         until_serving: Whether to wait until the health service says SERVING. Otherwise the
             service only listens.
     """
-    address = f"127.0.0.1:{free_port()}"
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("SKILLBOX_")},
-        **env,
-        "SKILLBOX_LISTEN": address,
-    }
-    with tempfile.NamedTemporaryFile() as output:
+    with take(1) as (port,), tempfile.NamedTemporaryFile() as output:
+        address = f"127.0.0.1:{port}"
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("SKILLBOX_")
+        }
+        environment = {**inherited, **env, "SKILLBOX_LISTEN": address}
 
         async def start(command: str) -> Service:
             process = await asyncio.create_subprocess_exec(

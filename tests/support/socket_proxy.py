@@ -11,8 +11,8 @@ from typing import Any
 
 from skillbox_executor.sandbox.proxy import CONFIG, ProxySettings, render, write
 
-_READY_S = 10.0
-_ANSWER_S = 10.0
+_READY_S = 30.0
+_ANSWER_S = 30.0
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class Collector:
         """Returns all of it, in JSON."""
         return "\n".join(MessageToJson(message, ensure_ascii=False) for message in self.received)
 
-    def until(self, done: Callable[[], bool], seconds: float = 10) -> None:
+    def until(self, done: Callable[[], bool], seconds: float = 30) -> None:
         """Waits until enough has arrived."""
         deadline = time.monotonic() + seconds
         while not done():

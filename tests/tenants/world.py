@@ -72,6 +72,7 @@ async def tenants_on(client: Client) -> AsyncIterator[World]:
     database = Settings(db_dsn=SecretStr(client.stack.dsn()))
     async with client.http() as http, client.channel() as channel:
         del http.headers["Authorization"]
+        http.timeout = httpx.Timeout(60, read=None)  # who waits no longer for a run cancels it
         async with db.connect(database, SCHEMA) as pool:
             store = PostgresApiKeyStore(pool)
             tenants = {
@@ -101,8 +102,8 @@ async def tenants_on(client: Client) -> AsyncIterator[World]:
             http, their_key, skills.skill(theirs["skill"], "main.py", _WRITER, front_matter)
         )
         sleeper = f"sleeper-{theirs['skill']}"
-        code = "import time; print('asleep', flush=True); time.sleep(100)"
-        await _upload(http, their_key, skills.skill(sleeper, "main.py", code))
+        code = "import time; print('asleep', flush=True); time.sleep(590)"
+        await _upload(http, their_key, skills.skill(sleeper, "main.py", code, "timeout: 600s"))
         own = f"mine-{secrets.token_hex(4)}"
         await _upload(http, mine, skills.skill(own, "main.py", _WRITER))
 

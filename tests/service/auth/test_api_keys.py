@@ -193,7 +193,7 @@ async def test_a_revoked_key_is_refused_by_auth_itself_within_seconds(
 ) -> None:
     keys = (await api_keys.ListApiKeys(ListApiKeysRequest(), metadata=admin)).api_keys
     await api_keys.RevokeApiKey(RevokeApiKeyRequest(id=keys[0].id), metadata=admin)
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(20):
         while True:
             try:
                 await api_keys.ListApiKeys(ListApiKeysRequest(), metadata=admin)
@@ -315,7 +315,7 @@ async def test_the_last_use_shows_up(
     assert not created.api_key.HasField("last_used_at")
     used_after = datetime.now(UTC)
     await introspection.Introspect(IntrospectRequest(token=created.secret))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             listed = await api_keys.ListApiKeys(ListApiKeysRequest(), metadata=admin)
             if listed.api_keys[0].HasField("last_used_at"):

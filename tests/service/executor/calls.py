@@ -61,7 +61,7 @@ async def until_status(
     stack: Stack, execution_id: str, wanted: str, caller: Metadata = ALICE
 ) -> Execution:
     """Returns an execution as soon as it is in this state."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             execution = await get(stack, execution_id, caller=caller)
             if status(execution) == wanted:

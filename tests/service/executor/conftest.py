@@ -51,7 +51,7 @@ SKILL = Skill(
     version="1.2.3",
     image="",
     runtime="",
-    timeout="500ms",
+    timeout="60s",
     memory="",
     cpu="",
     entrypoint="main.py",
@@ -185,7 +185,7 @@ async def settings(executor_dsn: str, s3: parts.S3) -> ExecutorSettings:
         tenant_max_queue=2,
         max_output_size=1024,
         heartbeat=0.1,
-        lease=0.6,
+        lease=1.5,
         shutdown_grace=0.0,
     )
 

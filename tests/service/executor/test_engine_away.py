@@ -105,7 +105,7 @@ async def test_a_replica_whose_engine_is_there_takes_what_another_cannot_run(
 async def test_it_is_not_waited_for_for_ever(settings: ExecutorSettings) -> None:
     async with replica(settings.model_copy(update={"engine_wait": 1.0})) as stack:
         stack.driver.prepare_error = AWAY
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             execution = await run(stack)
         assert (status(execution), reason(execution)) == ("FAILED", "ENGINE_LOST")
         assert execution.error == (

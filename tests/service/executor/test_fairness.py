@@ -36,7 +36,8 @@ async def test_who_is_alone_has_all_slots(settings: ExecutorSettings) -> None:
         stack.skills.change(timeout="60s")
         stack.driver.script = [30.0]
         running = [(await start(stack)).id for _ in range(5)]
-        await until_status(stack, running[3], "RUNNING")
+        for execution_id in running[:4]:
+            await until_status(stack, execution_id, "RUNNING")
         assert await states(stack) == ["running"] * 4 + ["queued"]
 
 
@@ -76,7 +77,7 @@ async def test_a_flood_that_fills_its_queue_gets_nobody_else_refused(
     settings: ExecutorSettings,
 ) -> None:
     async with replica(four_slots(settings, max_queue=20, tenant_max_queue=10)) as stack:
-        stack.driver.script = [0.02, End(exit_code=0)]
+        stack.driver.script = [0.2, End(exit_code=0)]
         await run(stack, BOB)
         flooding, refused = True, asyncio.Event()
 

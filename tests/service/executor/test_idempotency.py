@@ -116,7 +116,7 @@ async def test_what_was_turned_away_did_not_use_the_key(stack: Stack) -> None:
 
 async def test_who_has_a_key_may_leave_and_come_back(stack: Stack) -> None:
     stack.skills.change(timeout="60s")
-    stack.driver.script = [0.5, End(exit_code=0)]
+    stack.driver.script = [2.0, End(exit_code=0)]
     request = RunSkillRequest(run=SkillRun(skill="echo"))
     call = stack.grpc.RunSkill(request, metadata=KEY)
     execution = await start(stack, KEY)

@@ -52,11 +52,11 @@ async def free_slot(stack: Stack) -> None:
 
 
 async def test_a_started_execution_runs_without_its_caller(stack: Stack) -> None:
-    stack.driver.script = [*printed("done"), End(exit_code=0)]
+    stack.driver.script = [*printed("done"), 1.0, End(exit_code=0)]
     execution = await start(stack, input_json='{"z":1}')
     assert status(execution) in ("QUEUED", "RUNNING")
     assert execution.input_json == '{"z":1}'
-    ended = await get(stack, execution.id, wait_s=5)
+    ended = await get(stack, execution.id, wait_s=20)
     assert (status(ended), ended.logs) == ("SUCCESS", "done\n")
     assert ended.queue_position == 0
     await check_events(stack, execution.id)
@@ -73,7 +73,7 @@ async def test_what_waits_has_a_position_and_is_run_in_turn(busy: Stack) -> None
     reply = await busy.rest.GetExecutionRest(GetExecutionRestRequest(id=second.id), metadata=ALICE)
     assert b'"queue_position":2' in reply.data
     await free_slot(busy)
-    done = [await get(busy, execution.id, wait_s=5) for execution in (first, second)]
+    done = [await get(busy, execution.id, wait_s=20) for execution in (first, second)]
     assert [status(execution) for execution in done] == ["SUCCESS", "SUCCESS"]
     assert done[0].started_at.ToDatetime() < done[1].started_at.ToDatetime()
 
@@ -130,7 +130,7 @@ async def test_secrets_are_erased_when_nobody_needs_them(busy: Stack) -> None:
     assert len(await kept()) == 2
     await calls.cancel(busy, other.id)
     await free_slot(busy)
-    await get(busy, waiting.id, wait_s=5)
+    await get(busy, waiting.id, wait_s=20)
     assert busy.driver.payloads[-1].env["TOKEN"] == "open-sesame"
     assert await kept() == []
 
@@ -154,9 +154,13 @@ async def test_a_tenant_that_floods_does_not_keep_others_waiting(
     roomy = with_limits(settings, max_concurrent_execs=1, max_queue=100, tenant_max_queue=50)
     async with replica(roomy) as stack:
         stack.skills.change(timeout="60s")
+        stack.driver.script = [30.0]
+        before = await start(stack)
+        await until_status(stack, before.id, "RUNNING")
         stack.driver.script = [0.02, End(exit_code=0)]
         flood = [await start(stack) for _ in range(30)]
         quiet = [await start(stack, BOB) for _ in range(5)]
+        await calls.cancel(stack, before.id)
         for execution in flood:
             await get(stack, execution.id, wait_s=30)
         order = [
@@ -285,7 +289,7 @@ async def test_a_watch_from_beyond_the_end_ends_with_the_execution(stack: Stack)
     watches = [asyncio.ensure_future(seqs(after)) for after in (2, 1000)]
     await asyncio.sleep(0.1)
     await calls.cancel(stack, execution.id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await asyncio.gather(*watches) == [[3], []]
 
 

@@ -38,7 +38,7 @@ from tests.service.executor.scripted import Step, printed, tar
 
 async def until_running(stack: Stack) -> str:
     """Returns the id of an execution that runs."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             found = await stack.pool.fetchval("SELECT id FROM executions WHERE status = 'running'")
             if found is not None:
@@ -108,6 +108,7 @@ async def test_a_success_in_full(stack: Stack) -> None:
     ],
 )
 async def test_typed_ends(stack: Stack, script: list[Step], expected: tuple[str, str, str]) -> None:
+    stack.skills.change(timeout="500ms")
     stack.driver.script = [*printed("before"), *script]
     execution = await run(stack)
     assert (status(execution), reason(execution)) == expected[:2]
@@ -137,6 +138,7 @@ async def test_a_box_that_cannot_be_made(stack: Stack, error: SandboxError, expe
 
 
 async def test_output_and_files_of_a_failure_are_kept_and_of_a_timeout_not(stack: Stack) -> None:
+    stack.skills.change(timeout="500ms")
     left = tar({"output.json": b"[1]", "files/f": b"f"})
     stack.driver.script = [left, End(exit_code=1)]
     failed = await run(stack)
@@ -195,7 +197,7 @@ async def test_logs_beyond_the_limit_keep_head_and_tail(stack: Stack) -> None:
 
 
 async def test_events_come_while_it_runs_and_end_with_the_result(stack: Stack) -> None:
-    stack.driver.script = [*printed("first"), 0.3, *printed("second"), End(exit_code=0)]
+    stack.driver.script = [*printed("first"), 1.5, *printed("second"), End(exit_code=0)]
     kinds: list[str] = []
     times: dict[str, float] = {}
     last = None
@@ -223,7 +225,7 @@ async def test_a_watch_resumes_where_it_was_cut(stack: Stack) -> None:
     assert everything == list(range(1, len(everything) + 1))
     assert await seqs(2) == everything[2:]
     # Whoever has seen the end is not made to wait for more.
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await seqs(everything[-1]) == await seqs(1000) == []
         watch = WatchExecutionRestRequest(id=execution.id, after_seq=1000)
         (empty,) = [piece async for piece in stack.rest.WatchExecutionRest(watch, metadata=ALICE)]
@@ -256,7 +258,7 @@ async def test_a_caller_who_leaves_cancels_the_run(stack: Stack) -> None:
     call = stack.grpc.RunSkill(RunSkillRequest(run=SkillRun(skill="echo")), metadata=ALICE)
     execution_id = await until_running(stack)
     call.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             found = await stack.grpc.GetExecution(
                 GetExecutionRequest(id=execution_id), metadata=ALICE
@@ -269,7 +271,7 @@ async def test_a_caller_who_leaves_cancels_the_run(stack: Stack) -> None:
 
 async def test_beyond_slots_and_queue_nobody_gets_in(stack: Stack) -> None:
     stack.skills.change(timeout="60s")
-    stack.driver.script = [0.5, End(exit_code=0)]
+    stack.driver.script = [2.0, End(exit_code=0)]
     replies = await asyncio.gather(*(run(stack) for _ in range(6)), return_exceptions=True)
     refused = [reply for reply in replies if isinstance(reply, grpc.aio.AioRpcError)]
     assert len(refused) == 2

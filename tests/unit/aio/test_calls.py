@@ -88,7 +88,7 @@ async def test_events_come_while_the_skill_runs() -> None:
 
     async def run(_: Any, __: Any) -> AsyncIterator[RunSkillStreamResponse]:
         yield log(b"caf\xc3")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await heard.wait()
         yield finished()
 
@@ -122,7 +122,7 @@ async def test_cancelling_the_task_cancels_the_run() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await ended.wait()
 
 
@@ -198,7 +198,7 @@ async def test_leaving_a_stream_ends_the_call() -> None:
         events = client.stream("e1", after_seq=7)
         assert (await anext(events)).seq == 8
         await events.aclose()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await ended.wait()
 
 

@@ -79,7 +79,7 @@ async def test_it_is_asked_less_and_less_often_until_it_answers(
     engine: Engine, driver: Driver
 ) -> None:
     driver.problem = EngineAway("no answer")
-    async with engine.watched(), asyncio.timeout(5):
+    async with engine.watched(), asyncio.timeout(15):
         began = asyncio.get_running_loop().time()
         engine.lost()
         await until_asked(driver, 3)
@@ -88,7 +88,7 @@ async def test_it_is_asked_less_and_less_often_until_it_answers(
             later - at for at, later in zip([began, *driver.asked], driver.asked, strict=False)
         ]
         for wait, longest in zip(waits, (0.25, 0.5, 1.0), strict=True):
-            assert longest / 2 <= wait < longest + 0.2
+            assert longest / 2 <= wait < longest + 1
         driver.problem = None
         await until_asked(driver, 4)
         await asyncio.sleep(0)

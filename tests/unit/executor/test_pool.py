@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+import skillbox_executor.pool as pool_module
 from skillbox_executor.image_watch import watch_images
 from skillbox_executor.pool import PoolLimits, PoolSnapshot, Start, WarmPool
 from skillbox_executor.sandbox.interface import (
@@ -120,7 +121,7 @@ async def test_the_first_run_is_cold_and_the_next_one_warm(
 ) -> None:
     async with make() as pool:
         assert await take(pool, driver) is Start.COLD
-        await until(lambda: len(driver.boxes) == 1)
+        await until(lambda: pool.snapshot().idle == 1)
         assert await take(pool, driver) is Start.WARM
     assert not driver.boxes
 
@@ -293,7 +294,7 @@ async def test_a_profile_that_is_always_kept_is_warm_at_once(
     make: Make, driver: CountingDriver, clock: Clock
 ) -> None:
     async with make(idle_s=30, always=[PROFILE]) as pool:
-        await until(lambda: len(driver.boxes) == 1)
+        await until(lambda: pool.snapshot().idle == 1)
         clock.now += 31
         assert await take(pool, driver) is Start.WARM
         clock.now += 31
@@ -321,8 +322,9 @@ async def test_a_minimum_of_none_is_kept_only_while_there_is_demand(
 
 
 async def test_no_box_is_started_ahead_while_a_run_has_just_begun(
-    make: Make, driver: CountingDriver
+    make: Make, driver: CountingDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pool_module, "_CALM_FOR_RUN_S", 0.5)
     async with make(per_profile=1) as pool:
         await take(pool, driver)
         await until(lambda: len(driver.boxes) == 1)
@@ -343,7 +345,7 @@ async def test_a_box_of_an_image_that_changed_is_replaced(
         before = {box.profile: box for box in driver.boxes}
         driver.digests["python"] = "two"
         watching = asyncio.create_task(watch_images(driver, pool, 0.01))
-        await until(lambda: len(driver.boxes) == 2 and before[PROFILE] not in driver.boxes)
+        await until(lambda: len(pool.waiting()) == 2 and before[PROFILE] not in pool.waiting())
         assert before[OTHER] in driver.boxes
         box, start = await pool.acquire(PROFILE)
         assert start is Start.WARM
@@ -373,6 +375,7 @@ async def test_only_an_image_that_is_gone_costs_its_boxes(error: SandboxError, l
         await until(lambda: len(driver.boxes) == 1)
         driver.error, driver.prepare_error = error, error
         watching = asyncio.create_task(watch_images(driver, pool, 0.01))
+        await until(lambda: len(driver.boxes) == left)
         await asyncio.sleep(0.1)
         assert len(driver.boxes) == left
         watching.cancel()
@@ -554,7 +557,7 @@ async def test_boxes_of_an_engine_that_restarted_are_replaced(
     async with make(minimum=2, always=[PROFILE]) as pool:
         await until(lambda: len(driver.boxes) == 2)
         driver.dead |= driver.boxes
-        await until(lambda: len(driver.boxes - driver.dead) == 2)
+        await until(lambda: len({*pool.waiting()} - driver.dead) == 2)
         assert await take(pool, driver) is Start.WARM
 
 

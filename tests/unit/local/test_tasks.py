@@ -32,8 +32,8 @@ async def test_first_signal_asks_and_second_forces() -> None:
     asked: list[str] = []
     with StopSignals(lambda: asked.append("asked")) as stop:
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(stop.requested.wait(), 5)
+        await asyncio.wait_for(stop.requested.wait(), 20)
         assert not stop.forced.is_set()
         os.kill(os.getpid(), signal.SIGINT)
-        await asyncio.wait_for(stop.forced.wait(), 5)
+        await asyncio.wait_for(stop.forced.wait(), 20)
     assert asked == ["asked"]

@@ -66,8 +66,8 @@ def test_waiting_may_have_an_end(server: FakeServer, client: Client) -> None:
 
     server.on(GET, slow)
     with pytest.raises(TimeoutError, match=f"execution {ID} has not ended in time"):
-        client.wait(ID, timeout=0.1)
-    assert 1 < len(server.requests) < 5
+        client.wait(ID, timeout=1)
+    assert 1 < len(server.requests) <= 21
 
 
 def test_a_key_that_was_used_for_another_run(server: FakeServer, client: Client) -> None:
