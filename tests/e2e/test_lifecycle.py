@@ -50,6 +50,15 @@ def test_status(client: Client) -> None:
         assert service["restarts"] == 0
 
 
+async def test_services_go_before_boxes(client: Client) -> None:
+    # As far as this user may say so.
+    told = await asyncio.to_thread(subprocess.check_output, ["nice", "-n", "-10", "nice"])
+    services = client.stack.status()["services"].values()
+    assert {psutil.Process(each["pid"]).nice() for each in services} == {int(told)}
+    await client.push(skills.skill("niceness", "main.py", "import os; print(os.nice(0))"))
+    assert (await client.run("niceness"))["logs"] == "0\n"
+
+
 def test_status_and_down_without_a_stack(stack: Stack) -> None:
     assert stack.status() == {"state": "stopped", "data_dir": str(stack.data_dir), "services": {}}
     done = stack.down()
