@@ -86,8 +86,6 @@ def _become(request: Any, descriptors: Sequence[int]) -> None:
         signal.signal(changed, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.setsid()
-    # The Executor may go before others, its boxes may not.
-    os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
     # First out of the way of each other.
     away = [fcntl.fcntl(each, fcntl.F_DUPFD, MAX_DESCRIPTORS) for each in descriptors]
     for number, descriptor in enumerate(away):
@@ -154,6 +152,8 @@ def _serve(control: socket.socket) -> None:
 def main() -> None:
     """Takes the paths that boxes are made of."""
     control = socket.socket(fileno=0)
+    # The Executor may go before others, its boxes may not.
+    os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
     try:
         _set_up(sys.argv[1:])
     except OSError as error:

@@ -122,7 +122,6 @@ async def test_nobody_is_given_up_while_another_replica_runs_something(
     busy = settings.model_copy(update={"executor_id": "busy", "max_concurrent_execs": 1})
     async with replica(hasty) as stack, replica(busy) as other:
         other.driver.script = [60.0]
-        other.skills.change(timeout="60s")
         running = (await start(other)).id
         await until_status(other, running, "RUNNING")
         stack.driver.prepare_error = AWAY

@@ -33,7 +33,6 @@ async def states(stack: Stack) -> list[str]:
 
 async def test_who_is_alone_has_all_slots(settings: ExecutorSettings) -> None:
     async with replica(four_slots(settings)) as stack:
-        stack.skills.change(timeout="60s")
         stack.driver.script = [30.0]
         running = [(await start(stack)).id for _ in range(5)]
         for execution_id in running[:4]:
@@ -46,7 +45,6 @@ async def test_a_slot_is_left_to_another_tenant(
     settings: ExecutorSettings, ceiling: int | None
 ) -> None:
     async with replica(four_slots(settings, tenant_max_concurrent=ceiling)) as stack:
-        stack.skills.change(timeout="60s")
         await run(stack, BOB)
         script, stack.driver.script = stack.driver.script, [30.0]
         flood = [(await start(stack)).id for _ in range(6)]
@@ -111,7 +109,6 @@ async def test_who_was_refused_a_moment_ago_costs_little(
 ) -> None:
     full = {"max_concurrent_execs": 1, "max_queue": 2, "tenant_max_queue": 1}
     async with replica(four_slots(settings, reserved_execs=0, **full)) as stack:
-        stack.skills.change(timeout="60s")
         stack.driver.script = [30.0]
         running = await start(stack)
         await until_status(stack, running.id, "RUNNING")

@@ -77,7 +77,6 @@ async def test_every_call_knows_the_same_keys(stack: Stack) -> None:
 
 
 async def test_a_hundred_at_once_run_once(stack: Stack) -> None:
-    stack.skills.change(timeout="60s")
     stack.driver.script = [0.3, End(exit_code=0)]
     settings = stack.settings.model_copy(update={"executor_id": "other"})
     async with replica(settings) as other:
@@ -98,7 +97,6 @@ async def test_a_refusal_is_repeated_too(stack: Stack) -> None:
 
 
 async def test_what_was_turned_away_did_not_use_the_key(stack: Stack) -> None:
-    stack.skills.change(timeout="60s")
     stack.driver.script = [30.0]
     taken = [await start(stack) for _ in range(4)]
     assert (await failure(start(stack, KEY))).reason == "CAPACITY_EXHAUSTED"
@@ -115,7 +113,6 @@ async def test_what_was_turned_away_did_not_use_the_key(stack: Stack) -> None:
 
 
 async def test_who_has_a_key_may_leave_and_come_back(stack: Stack) -> None:
-    stack.skills.change(timeout="60s")
     stack.driver.script = [2.0, End(exit_code=0)]
     request = RunSkillRequest(run=SkillRun(skill="echo"))
     call = stack.grpc.RunSkill(request, metadata=KEY)

@@ -36,7 +36,6 @@ def with_limits(settings: ExecutorSettings, **changes: object) -> ExecutorSettin
 @pytest.fixture
 async def busy(stack: Stack) -> AsyncIterator[Stack]:
     """A replica whose two slots are taken, and which has two places in its queue."""
-    stack.skills.change(timeout="60s")
     stack.driver.script = [30.0]
     running = [(await start(stack)).id for _ in range(2)]
     for execution_id in running:
@@ -153,7 +152,6 @@ async def test_a_tenant_that_floods_does_not_keep_others_waiting(
 ) -> None:
     roomy = with_limits(settings, max_concurrent_execs=1, max_queue=100, tenant_max_queue=50)
     async with replica(roomy) as stack:
-        stack.skills.change(timeout="60s")
         stack.driver.script = [30.0]
         before = await start(stack)
         await until_status(stack, before.id, "RUNNING")
@@ -178,7 +176,6 @@ async def test_a_tenant_that_floods_does_not_keep_others_waiting(
 async def test_the_tenant_with_less_running_goes_first(settings: ExecutorSettings) -> None:
     roomy = with_limits(settings, max_concurrent_execs=3, max_queue=100, tenant_max_queue=50)
     async with replica(roomy) as stack:
-        stack.skills.change(timeout="60s")
         stack.driver.script = [30.0]
         hogs = [await start(stack) for _ in range(3)]
         for execution in hogs:
@@ -196,7 +193,6 @@ async def test_the_tenant_with_less_running_goes_first(settings: ExecutorSetting
 async def test_a_ceiling_for_each_tenant(settings: ExecutorSettings) -> None:
     limits = with_limits(settings, max_concurrent_execs=4, tenant_max_concurrent=1)
     async with replica(limits) as stack:
-        stack.skills.change(timeout="60s")
         stack.driver.script = [30.0]
         first = await start(stack)
         await until_status(stack, first.id, "RUNNING")
@@ -212,7 +208,6 @@ async def test_a_ceiling_for_each_tenant(settings: ExecutorSettings) -> None:
 async def test_a_queue_of_each_tenant(settings: ExecutorSettings) -> None:
     limits = with_limits(settings, max_concurrent_execs=1, max_queue=4, tenant_max_queue=1)
     async with replica(limits) as stack:
-        stack.skills.change(timeout="60s")
         stack.driver.script = [30.0]
         first = await start(stack)
         await until_status(stack, first.id, "RUNNING")
@@ -277,7 +272,6 @@ async def test_a_wait_that_makes_no_sense_over_grpc(stack: Stack, seconds: int) 
 
 
 async def test_a_watch_from_beyond_the_end_ends_with_the_execution(stack: Stack) -> None:
-    stack.skills.change(timeout="60s")
     stack.driver.script = [30.0]
     execution = await start(stack)
     await until_status(stack, execution.id, "RUNNING")

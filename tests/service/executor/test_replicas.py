@@ -36,14 +36,12 @@ def named(settings: ExecutorSettings, name: str, **changes: object) -> ExecutorS
 @pytest.fixture
 async def one(settings: ExecutorSettings) -> AsyncIterator[Stack]:
     async with replica(named(settings, "one")) as stack:
-        stack.skills.change(timeout="60s")
         yield stack
 
 
 @pytest.fixture
 async def two(settings: ExecutorSettings) -> AsyncIterator[Stack]:
     async with replica(named(settings, "two")) as stack:
-        stack.skills.change(timeout="60s")
         yield stack
 
 
@@ -251,7 +249,6 @@ async def test_a_replica_that_stops_gives_back_what_it_never_started(
     settings: ExecutorSettings, two: Stack
 ) -> None:
     async with replica(named(settings, "one")) as one:
-        one.skills.change(timeout="60s")
         one.driver.script = [30.0]
         running = await start(one)
         await until_status(one, running.id, "RUNNING")
@@ -268,7 +265,6 @@ async def test_a_replica_that_stops_gives_back_what_it_never_started(
 
 async def test_a_replica_that_stops_lets_its_executions_end(settings: ExecutorSettings) -> None:
     async with replica(named(settings, "one")) as one:
-        one.skills.change(timeout="60s")
         one.driver.script = [2.0, End(exit_code=0)]
         execution = await start(one)
         await until_status(one, execution.id, "RUNNING")

@@ -233,7 +233,6 @@ async def test_a_watch_resumes_where_it_was_cut(stack: Stack) -> None:
 
 
 async def test_cancel_ends_a_run_within_a_second(stack: Stack) -> None:
-    stack.skills.change(timeout="60s")
     stack.driver.script = [*printed("working"), 30.0]
     running = asyncio.ensure_future(run(stack))
     execution_id = await until_running(stack)
@@ -253,7 +252,6 @@ async def test_cancel_ends_a_run_within_a_second(stack: Stack) -> None:
 
 
 async def test_a_caller_who_leaves_cancels_the_run(stack: Stack) -> None:
-    stack.skills.change(timeout="60s")
     stack.driver.script = [30.0]
     call = stack.grpc.RunSkill(RunSkillRequest(run=SkillRun(skill="echo")), metadata=ALICE)
     execution_id = await until_running(stack)
@@ -270,7 +268,6 @@ async def test_a_caller_who_leaves_cancels_the_run(stack: Stack) -> None:
 
 
 async def test_beyond_slots_and_queue_nobody_gets_in(stack: Stack) -> None:
-    stack.skills.change(timeout="60s")
     stack.driver.script = [2.0, End(exit_code=0)]
     replies = await asyncio.gather(*(run(stack) for _ in range(6)), return_exceptions=True)
     refused = [reply for reply in replies if isinstance(reply, grpc.aio.AioRpcError)]
