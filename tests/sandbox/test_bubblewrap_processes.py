@@ -128,20 +128,30 @@ async def test_boxes_die_with_their_executor_and_are_reaped(bubblewrap_bench: Be
     assert await driver.reap() == 0
 
 
+async def stranger(mark: str = "") -> tuple[asyncio.StreamReader, int]:
+    """Starts a process that is no child of ours, whose end a reaper could take from us.
+
+    Returns:
+        What tells how it ended, and its pid.
+    """
+    script = f"""{mark} sh -c 'echo $$; exec sleep 600'; echo $?"""
+    parent = await asyncio.create_subprocess_exec("sh", "-c", script, stdout=subprocess.PIPE)
+    assert parent.stdout
+    return parent.stdout, int(await parent.stdout.readline())
+
+
 async def test_reap_kills_what_still_lives(bubblewrap_bench: Bench) -> None:
     owner = bubblewrap_bench.owner
     # As a box whose parent died before bubblewrap asked to die with it.
-    marked = await asyncio.create_subprocess_exec(
-        "sleep", "600", env={**os.environ, "SKILLBOX_BOX": f"{owner}/1"}
-    )
+    marked, _ = await stranger(f"SKILLBOX_BOX={owner}/1")
     group = cgroups.Cgroups(owner).group("2")
     group.limit(LIMITS)
-    grouped = await asyncio.create_subprocess_exec("sleep", "600")
-    group.join(grouped.pid)
+    grouped, pid = await stranger()
+    group.join(pid)
     assert await bubblewrap_bench.driver.reap() == 2
     async with asyncio.timeout(20):
-        ends = await asyncio.gather(marked.wait(), grouped.wait())
-    assert set(ends) == {-signal.SIGKILL}
+        ends = await asyncio.gather(marked.read(), grouped.read())
+    assert {int(end) for end in ends} == {128 + signal.SIGKILL}
 
 
 UNPRIVILEGED = """
